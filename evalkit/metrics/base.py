@@ -1,0 +1,111 @@
+"""The metric protocol: generations -> per-sample statistics -> weighted sums -> values.
+
+A metric maps each sample's generation to a short vector of numbers, and a weighted set of such vectors to
+its values. Weights are the one primitive: all ones give the score, multinomial counts a bootstrap, plus and
+minus one a randomisation test, zeros a slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from evalkit.records import Generation, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+
+
+class Metric:
+    """Base class of metrics; options are keyword arguments of `__init__` and appear in the signature."""
+
+    names: tuple[str, ...]
+    """One name per value: ("rouge1", "rouge2", "rougeL")."""
+    higher_is_better: ClassVar[bool] = True
+    maximum: ClassVar[float] = 1.0
+    """Best value of the scale, as the reference implementation has it: 1 or 100."""
+    needs_target: ClassVar[bool] = True
+
+    @property
+    def signature(self) -> str:
+        """How the number was made, options and library versions included, as sacreBLEU prints it."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """The signature without library versions: two runs with the same key are comparable."""
+        return "|".join(part for part in self.signature.split("|") if not part.startswith("version:"))
+
+    def bind(self, samples: Sequence[Sample]) -> Self:  # noqa: ARG002 - the default needs no data
+        """Return the metric with what depends on the data frozen, such as the label set."""
+        return self
+
+    def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+        """Return (n, k) statistics, row i for generations[i], an answer to samples[i].
+
+        An unparsed generation gets the statistics of a wrong answer.
+        """
+        raise NotImplementedError
+
+    def combine(self, trials: FloatArray) -> FloatArray:
+        """Reduce the (t, k) statistics of a sample's trials to (k,); the mean by default."""
+        return np.asarray(trials.mean(axis=0), dtype=np.float64)
+
+    def finish(self, sums: FloatArray) -> FloatArray:
+        """Map (r, k) weighted sums to (r, len(names)) values; NaN where there is nothing to score."""
+        raise NotImplementedError
+
+    def aggregate(self, statistics: FloatArray, weights: FloatArray) -> FloatArray:
+        """Map (n, k) statistics and (r, n) weights to (r, len(names)) values."""
+        return self.finish(weights @ statistics)
+
+    def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray] | None:  # noqa: ARG002
+        """Return the worst and the best statistics a failed sample could have had; None when unbounded."""
+        return None
+
+    def explain(self, generation: Generation, sample: Sample) -> str | None:  # noqa: ARG002
+        """Return one line on why this sample scored as it did, or None."""
+        return None
+
+
+class MeanMetric(Metric):
+    """A mean over samples of `len(names)` numbers; the statistics are (value…, count)."""
+
+    def score(self, prediction: str, references: tuple[str, ...]) -> Sequence[float]:
+        """Return one number per name for one prediction against its acceptable references."""
+        raise NotImplementedError
+
+    def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+        """Score each pair; an unparsed generation counts 0 for every name."""
+        rows = np.zeros((len(generations), len(self.names) + 1))
+        rows[:, -1] = 1.0
+        for row, generation, sample in zip(rows, generations, samples, strict=True):
+            if generation.text is not None:
+                row[:-1] = self.score(generation.text, sample.references)
+        return rows
+
+    def finish(self, sums: FloatArray) -> FloatArray:
+        """Divide each sum by the count."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(sums[:, :-1] / sums[:, -1:], dtype=np.float64)
+
+    def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
+        """All zeros, or all at the maximum."""
+        worst = np.zeros(len(self.names) + 1)
+        worst[-1] = 1.0
+        best = np.full(len(self.names) + 1, self.maximum)
+        best[-1] = 1.0
+        return worst, best
+
+
+def options_text(options: dict[str, Any]) -> str:
+    """Spell options for a signature: `case:lc|stem:yes`, in the order given."""
+    words = {True: "yes", False: "no", None: "none"}
+    return "|".join(
+        f"{name}:{words[value] if value is None or isinstance(value, bool) else value}"
+        for name, value in options.items()
+    )

@@ -1,0 +1,181 @@
+"""The records that the stages of an evaluation pass on: all frozen, all plain data.
+
+Sample -> Request -> Response | Failure -> Generation -> Score -> Aggregate -> report
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+Message = Mapping[str, Any]
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one spelling of a JSON value that hashes are made of: sorted keys, ASCII, no spaces.
+
+    Raises ValueError for NaN and infinities, TypeError for what is not JSON.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_hash(value: Any) -> str:
+    """Return the SHA-256 (hex) of a JSON value's canonical spelling."""
+    return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of a dataset, its columns mapped to what the task asks for.
+
+    `target` is a string, a list of acceptable strings, or structured; None where the task needs none.
+    `group` names the cluster (document, conversation) that the sample shares with others.
+    """
+
+    id: str
+    input: Mapping[str, Any]
+    target: Any = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    group: str | None = None
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what is scored: input and target, not the id."""
+        return content_hash({"input": dict(self.input), "target": self.target})
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The target as acceptable texts: one string, or each string of a list."""
+        if self.target is None:
+            return ()
+        if isinstance(self.target, str):
+            return (self.target,)
+        if isinstance(self.target, Sequence):
+            return tuple(text_of(one) for one in self.target)
+        return (text_of(self.target),)
+
+
+def text_of(value: Any) -> str:
+    """Return a JSON leaf as the text a model would write: `true`, `3`, `3.5`, the string itself."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: the exact body sent, where, and the number of the repeat.
+
+    `server` is the identity of the base URL or embedded model, so that two servers never share answers.
+    Timeouts and concurrency stay out: they cannot change an answer.
+    """
+
+    server: str
+    endpoint: str
+    body: Mapping[str, Any]
+    trial: int = 0
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 (hex) over everything that can change the answer."""
+        return content_hash(
+            {"server": self.server, "endpoint": self.endpoint, "body": self.body, "trial": self.trial}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; `cached` is part of `prompt`, `reasoning` part of `completion`."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A validated answer. `latency` is seconds from sending to the whole body (as first measured)."""
+
+    text: str
+    finish_reason: str | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+    usage: Usage | None = None
+    logprobs: Any = None
+    tool_calls: Any = None
+    refusal: str | None = None
+    latency: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that gave no answer: counted and shown, never scored."""
+
+    sample_id: str
+    trial: int
+    kind: str
+    message: str
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request. Exactly one of `response` and `failure` is set."""
+
+    sample_id: str
+    trial: int
+    request_key: str
+    response: Response | None = None
+    failure: Failure | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A response after post-processing; `prediction` is None when unparsed, and `unparsed` says why."""
+
+    sample_id: str
+    trial: int
+    response: Response
+    prediction: Any = None
+    unparsed: str | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The prediction as text; None when unparsed."""
+        return None if self.prediction is None else text_of(self.prediction)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric's statistics for one sample and trial."""
+
+    sample_id: str
+    trial: int
+    metric: str
+    statistics: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One value of a run, in the scale of the reference implementation, with its interval.
+
+    `n` counts scored samples, `n_failed` samples left out because a request failed, `n_unparsed` those
+    counted wrong because the output could not be parsed; `maximum` is the scale's best value (1 or 100).
+    """
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    confidence: float
+    interval: str
+    n: int
+    n_failed: int
+    n_unparsed: int
+    signature: str
+    higher_is_better: bool
+    maximum: float
