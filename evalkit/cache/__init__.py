@@ -1,0 +1,1 @@
+"""The cache: Request.key -> raw body, durable before it is scored."""

@@ -1,0 +1,1 @@
+"""The commands, one file each; `main` imports only the one that is asked for."""

@@ -1,0 +1,108 @@
+"""The front command. It imports nothing heavy: help, version and lists answer at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from evalkit.errors import EvalkitError, UsageError, did_you_mean
+
+COMMANDS = {
+    "run": "evaluate a model on a task; with no override, the embedded model",
+    "show": "one report, or one sample of it whole",
+    "table": "one score table over many runs",
+    "list": "tasks, datasets, models, metrics, prompts or runs",
+    "model": "the embedded model: pull, list",
+}
+INTERRUPTED = 130
+
+HELP = """evalkit: evaluate GPT-4-class models with numbers a reviewer can trust
+
+usage: evalkit COMMAND [ARGUMENTS]
+
+{commands}
+
+  --help          this text; evalkit COMMAND --help says more
+  --version       the version
+  --debug         show the traceback of an error
+  --allow-plugin PACKAGE
+                  let configs name classes of this package (they run as your code)
+
+examples:
+  evalkit run
+  evalkit run task=summarization model=gpt-4o dataset.limit=20
+  evalkit run -m task=sentiment,qa model=gpt-4o,gpt-4.1
+  evalkit show latest
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = _take_flag(words, "--debug")
+    try:
+        _allow_plugins(words)
+        return _dispatch(words)
+    except EvalkitError as error:
+        if debug:
+            raise
+        print(f"evalkit: {one_line(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "evalkit: interrupted; every answer received so far is in the cache, "
+            "the same command goes on from there",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(HELP.format(commands=_command_list()), end="")
+        return 0 if words else UsageError.exit_code
+    if words[0] in {"-V", "--version"}:
+        from evalkit import __version__
+
+        print(f"evalkit {__version__}")
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        raise UsageError(
+            f'no command "{name}"{did_you_mean(name, COMMANDS)}; there are {", ".join(COMMANDS)}'
+        )
+    command = import_module(f"evalkit.cli.{name}")
+    return int(command.main(rest))
+
+
+def _command_list() -> str:
+    width = max(map(len, COMMANDS))
+    return "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+
+
+def _take_flag(words: list[str], flag: str) -> bool:
+    found = flag in words
+    while flag in words:
+        words.remove(flag)
+    return found
+
+
+def _allow_plugins(words: list[str]) -> None:
+    """Move --allow-plugin into the environment, where child processes of a sweep find it too."""
+    while "--allow-plugin" in words:
+        place = words.index("--allow-plugin")
+        if place + 1 >= len(words):
+            raise UsageError("--allow-plugin needs the name of a package")
+        packages = [os.environ.get("EVALKIT_PLUGINS", ""), words[place + 1]]
+        os.environ["EVALKIT_PLUGINS"] = ",".join(name for name in packages if name)
+        del words[place : place + 2]
+
+
+def one_line(text: str) -> str:
+    """Return a message without line breaks."""
+    return " ".join(text.split())

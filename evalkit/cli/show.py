@@ -1,0 +1,141 @@
+"""`evalkit show`: one report, or one sample of it whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalkit.cli.output import print_json, print_table
+from evalkit.errors import EvalkitError, ReportError, did_you_mean
+from evalkit.records import Generation, Response, Sample, content_hash
+from evalkit.report.base import Report, read
+from evalkit.report.find import find
+from evalkit.report.markdown import harmless
+from evalkit.report.table import score_table
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print a report's table and facts, or one sample's request, output, prediction and scores."""
+    parser = argparse.ArgumentParser("evalkit show", description="One report, or one sample of it whole.")
+    parser.add_argument("run", metavar="RUN", help="a path, run id, unique prefix, latest or latest:TASK")
+    parser.add_argument("sample", nargs="?", metavar="SAMPLE", help="a sample's id")
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    options = parser.parse_args(argv)
+    report = read(find(options.run, Path(options.results_dir)))
+    if options.sample is not None:
+        return _sample(report, options.sample, as_json=options.json)
+    if options.json:
+        print_json(report.to_json())
+        return 0
+    print_table(score_table([report]))
+    for name, value in _facts(report):
+        print(f"{name:>12}  {harmless(value)}")
+    return 0
+
+
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    counts, model = report.counts, report.model
+    yield "status", report.status
+    yield "created", report.created
+    yield (
+        "dataset",
+        f"{report.dataset['name']}, {report.dataset['n']} samples, {report.dataset['fingerprint'][:16]}",
+    )
+    yield "model", f"{model['asked']} (served: {', '.join(model['served']) or 'unknown'})"
+    yield "parameters", json.dumps(model["params"], ensure_ascii=False)
+    if report.prompt is not None:
+        yield "prompt", f"{report.prompt['name']}, {report.prompt['sha256'][:16]}"
+    yield "requests", ", ".join(f"{number} {name}" for name, number in counts.items() if name != "requests")
+    if report.failures:
+        yield "failures", ", ".join(f"{number} {kind}" for kind, number in report.failures.items())
+    yield "tokens", f"{report.usage['prompt']} prompt, {report.usage['completion']} completion"
+    if report.cost is not None:
+        yield "cost", f"{report.cost['usd']:.6f} USD ({report.cost['paid_usd']:.6f} paid by this run)"
+    for signature in dict.fromkeys(one.signature for one in report.metrics.values()):
+        yield "signature", signature
+    yield "folder", str(report.folder)
+
+
+def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
+    ids: dict[str, None] = {}
+    lines = []
+    for line in report.samples():
+        ids[line["id"]] = None
+        if line["id"] == wanted:
+            lines.append(line)
+    if not lines:
+        raise ReportError(f'run {report.run_id} has no sample "{wanted}"{did_you_mean(wanted, ids)}')
+    if as_json:
+        print_json([{**line, "messages": _messages(report, line)} for line in lines])
+        return 0
+    for line in lines:
+        print("\n\n".join(f"--- {title}\n{harmless(text)}" for title, text in _parts(report, line)))
+    return 0
+
+
+def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "sample", f"{line['id']}, trial {line['trial']}"
+    for message in _messages(report, line) or ():
+        yield message["role"], message["content"]
+    if "failure" in line:
+        failure = line["failure"]
+        yield "failed", f"{failure['kind']} after {failure['attempts']} attempts: {failure['message']}"
+        return
+    yield "output", line["output"]
+    yield "prediction", f"unparsed: {line['unparsed']}" if "unparsed" in line else _text(line["prediction"])
+    yield "target", _text(line["target"])
+    yield "scores", "\n".join(_scores(report, line))
+    usage = line["usage"] or {}
+    yield (
+        "answer",
+        (
+            f"finish_reason {line['finish_reason']}, latency {line['latency']} s, "
+            f"{usage.get('prompt', '?')} prompt and {usage.get('completion', '?')} completion tokens, "
+            f"request {line['request_key'][:16]}"
+        ),
+    )
+
+
+def _messages(report: Report, line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Render the request again from the report's templates; the hash says that it is the same."""
+    from evalkit.prompts import Prompt
+
+    if report.prompt is None:
+        return None
+    source = report.prompt["source"]
+    try:
+        prompt = Prompt(report.prompt["name"], **source)
+        messages = [dict(one) for one in prompt.render(Sample(line["id"], line["input"]))]
+    except EvalkitError:
+        return None
+    return messages if content_hash(messages) == line["prompt_sha256"] else None
+
+
+def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each metric's value on this sample alone, with its reason where it gives one."""
+    import numpy as np
+
+    from evalkit.config.build import build_metrics
+
+    generation = Generation(
+        line["id"], line["trial"], Response(line["output"]), line["prediction"], line.get("unparsed")
+    )
+    sample = Sample(line["id"], line["input"], line["target"])
+    targets = [Sample(one["id"], {}, one["target"]) for one in report.samples()]
+    for family, unbound in build_metrics(report.config["metrics"]).items():
+        row = np.asarray([line["statistics"][family]], dtype=np.float64)
+        metric = unbound.bind(targets)
+        values = metric.aggregate(row, np.ones((1, 1)))[0]
+        why = metric.explain(generation, sample)
+        for name, value in zip(metric.names, values, strict=True):
+            yield f"{name} {value:.4f}"
+        if why:
+            yield f"  ({why})"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,96 @@
+"""The seam between the runner and whatever answers: an API, the embedded model, a file of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from evalkit.records import Message, Request, Response, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A body as it came over the wire, and the seconds from sending to its last byte."""
+
+    body: bytes
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars per million tokens, and the day they were recorded."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    recorded: str = ""
+
+
+class Endpoint(Protocol):
+    """One of the API's endpoints: how a request's body is built and a response's is read."""
+
+    name: str
+    path: str
+
+    def build(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        params: Mapping[str, Any],
+        answer_schema: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        """Return the JSON body to send."""
+        ...
+
+    def parse(self, body: bytes) -> Response:
+        """Return the validated answer; RequestError for anything that is none."""
+        ...
+
+
+class Model(Protocol):
+    """Something that answers requests."""
+
+    name: str
+    """What was asked for: `gpt-4o`, `recorded`."""
+    needs_prompt: bool
+    """Whether templates are rendered for it."""
+    cacheable: bool
+    """Whether its answers are worth keeping."""
+    prices: Prices | None
+
+    @property
+    def identity(self) -> str:
+        """Who answers: a URL, or the embedded model's hashes; part of every request's key."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Parameters as they are sent, for the report."""
+        ...
+
+    def check(self, samples: Sequence[Sample]) -> None:
+        """Raise before anything is sent when these samples cannot be answered."""
+        ...
+
+    def request(
+        self,
+        sample: Sample,
+        messages: Sequence[Message],
+        answer_schema: Mapping[str, Any] | None,
+        trial: int,
+    ) -> Request:
+        """Return what is asked for one sample and repeat."""
+        ...
+
+    def parse(self, request: Request, body: bytes) -> Response:
+        """Return the validated answer; RequestError for anything that is none."""
+        ...
+
+    async def send(self, request: Request) -> Reply:
+        """Ask once; RequestError when there is no answer. Keys and servers are looked for only here."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and servers; safe when nothing was ever sent."""
+        ...

@@ -1,0 +1,96 @@
+"""Outputs that some other system produced, read from a file and scored like any model's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from evalkit.client.base import Prices, Reply
+from evalkit.datasets.base import FieldMap, Source, identify, required
+from evalkit.errors import ModelError, RequestError
+from evalkit.records import Message, Request, Response, Sample, text_of
+
+NAMED = 5  # ids spelled out in a message
+
+
+class RecordedModel:
+    """Answers come from column `output` (a dotted path reaches into objects), found by sample id.
+
+    `partial` allows outputs without a sample: with dataset.limit the file may hold the whole dataset's.
+    """
+
+    needs_prompt = False
+    cacheable = False  # reading the file again is cheaper, and its content may change
+    prices: Prices | None = None
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        output: str,
+        id_column: str | None = None,
+        name: str = "recorded",
+        partial: bool = False,
+    ) -> None:
+        self.name = name
+        self._source = source.name
+        self._output = output
+        self._partial = partial
+        self._outputs: dict[str, Any] = {}
+        for row, identifier in identify(source, FieldMap(id=id_column)):
+            self._outputs[identifier] = required(row, source.name, output, "model.output")
+
+    @property
+    def identity(self) -> str:
+        """The column: the outputs themselves are in the report."""
+        return f"recorded:{self._output}"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What was read."""
+        return {"output": self._output}
+
+    def check(self, samples: Sequence[Sample]) -> None:
+        """Every sample has an output and every output a sample, or ModelError counts and names them."""
+        ids = {sample.id for sample in samples}
+        missing = [sample.id for sample in samples if sample.id not in self._outputs]
+        extra = [] if self._partial else [one for one in self._outputs if one not in ids]
+        if missing or extra:
+            found = [
+                f"{len(some)} {what} ({', '.join(some[:NAMED])}{', …' if len(some) > NAMED else ''})"
+                for some, what in (
+                    (missing, "samples without an output"),
+                    (extra, "outputs without a sample"),
+                )
+                if some
+            ]
+            raise ModelError(
+                f"{self._source}: {' and '.join(found)}; the ids must be those of the dataset: "
+                "set model.id=<column> (and dataset.id=<column>), or use matching files"
+            )
+
+    def request(
+        self,
+        sample: Sample,
+        messages: Sequence[Message],  # noqa: ARG002 - nothing is asked
+        answer_schema: Mapping[str, Any] | None,  # noqa: ARG002
+        trial: int,
+    ) -> Request:
+        """Return a request that names the sample."""
+        return Request(self.identity, "recorded", {"id": sample.id}, trial)
+
+    def parse(self, request: Request, body: bytes) -> Response:  # noqa: ARG002
+        """Return the recorded text; a null is a failure, an empty string an empty answer."""
+        value = orjson.loads(body)
+        if value is None:
+            raise RequestError("no_output", f"the recorded output in {self._output} is null")
+        return Response(text=text_of(value), model=self.name)
+
+    async def send(self, request: Request) -> Reply:
+        """Look the output up."""
+        return Reply(orjson.dumps(self._outputs[request.body["id"]]), 0.0)
+
+    async def close(self) -> None:
+        """Nothing is open."""

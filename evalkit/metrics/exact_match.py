@@ -1,0 +1,69 @@
+"""Exact match: 1 when the prediction equals one of the references after the chosen normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+from evalkit.errors import MetricError, did_you_mean
+from evalkit.metrics.base import MeanMetric, options_text
+from evalkit.metrics.text import all_references, quoted, references_of, squad_normalize
+from evalkit.records import Generation, Sample
+
+if TYPE_CHECKING:
+    from evalkit.metrics.base import FloatArray
+
+NORMALIZERS = ("none", "strip", "squad")
+
+
+class ExactMatch(MeanMetric):
+    """Share of predictions in [0, 1] that equal a reference.
+
+    `normalize`: "none" compares the strings as they are, "strip" without surrounding white space, "squad"
+    after SQuAD's normalisation (lower case, no ASCII punctuation, no articles).
+    """
+
+    names = ("exact_match",)
+
+    def __init__(self, *, normalize: str = "strip", ignore_case: bool = False) -> None:
+        if normalize not in NORMALIZERS:
+            raise MetricError(
+                f'exact_match: unknown normalize "{normalize}"{did_you_mean(normalize, NORMALIZERS)}; '
+                f"use one of {', '.join(NORMALIZERS)}"
+            )
+        self.normalize = normalize
+        self.ignore_case = ignore_case
+
+    @property
+    def signature(self) -> str:
+        """For example `norm:strip|case:mixed`."""
+        return options_text({"norm": self.normalize, "case": "lc" if self.ignore_case else "mixed"})
+
+    def bind(self, samples: Sequence[Sample]) -> Self:
+        """Check that every sample has a reference."""
+        all_references(samples, "exact_match")
+        return self
+
+    def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+        """Return (n, 2): match, count."""
+        all_references(samples, "exact_match")
+        return super().statistics(generations, samples)
+
+    def score(self, prediction: str, references: tuple[str, ...]) -> Sequence[float]:
+        """1.0 when any reference matches."""
+        wanted = self._normalized(prediction)
+        return (float(any(self._normalized(reference) == wanted for reference in references)),)
+
+    def explain(self, generation: Generation, sample: Sample) -> str:
+        """Show both texts."""
+        references = " or ".join(quoted(text) for text in references_of(sample, "exact_match"))
+        if generation.text is None:
+            return f"no prediction ({generation.unparsed}), target {references}"
+        return f"predicted {quoted(generation.text)}, target {references}"
+
+    def _normalized(self, text: str) -> str:
+        if self.normalize == "squad":
+            text = squad_normalize(text)
+        elif self.normalize == "strip":
+            text = text.strip()
+        return text.casefold() if self.ignore_case else text

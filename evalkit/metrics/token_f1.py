@@ -1,0 +1,119 @@
+"""Token F1 of extractive question answering, as SQuAD counts it, and MLQA's way for Chinese."""
+
+from __future__ import annotations
+
+import copy
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+from evalkit.errors import MetricError, did_you_mean
+from evalkit.metrics.base import MeanMetric, options_text
+from evalkit.metrics.text import all_references, quoted, references_of, squad_normalize
+from evalkit.records import Generation, Sample
+
+if TYPE_CHECKING:
+    from evalkit.metrics.base import FloatArray
+
+TOKENIZERS = ("auto", "squad", "mixed")
+
+# Han and kana. MLQA and CMRC 2018 look at U+4E00-9FA5 only; the rest of Han and kana are treated alike here.
+_CJK = re.compile(
+    "[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af]"
+)
+
+
+class TokenF1(MeanMetric):
+    """Mean over samples of the F1 in [0, 1] of predicted and reference tokens; the best reference counts.
+
+    `tokenizer`:
+    - "squad": SQuAD v1.1 (Rajpurkar et al. 2016): lower case, no ASCII punctuation, no a/an/the, split at
+      white space.
+    - "mixed": where prediction or reference holds a Han or kana character, MLQA's Chinese evaluation (Lewis
+      et al. 2020, after CMRC 2018): lower case, no Unicode punctuation, each such character a token, the
+      rest split at white space; every other pair exactly as "squad".
+    - "auto": "mixed" when any target bound has a Han or kana character, else "squad".
+
+    When a side has no tokens, the score is 1.0 if neither has any, else 0.0, as in SQuAD 2.0's script; v1.1
+    gave 0.0 to both (its data has no such answer).
+    """
+
+    names = ("token_f1",)
+
+    def __init__(self, *, tokenizer: str = "auto") -> None:
+        if tokenizer not in TOKENIZERS:
+            raise MetricError(
+                f'token_f1: unknown tokenizer "{tokenizer}"{did_you_mean(tokenizer, TOKENIZERS)}; '
+                f"use one of {', '.join(TOKENIZERS)}"
+            )
+        self.tokenizer = tokenizer
+
+    @property
+    def signature(self) -> str:
+        """For example `tok:squad`; the tokenizer is the resolved one once bound."""
+        return options_text({"tok": self.tokenizer})
+
+    def bind(self, samples: Sequence[Sample]) -> Self:
+        """Resolve "auto" by the targets."""
+        texts = all_references(samples, "token_f1")
+        if self.tokenizer != "auto":
+            return self
+        bound = copy.copy(self)
+        bound.tokenizer = "mixed" if any(_CJK.search(text) for text in texts) else "squad"
+        return bound
+
+    def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+        """Return (n, 2): F1 against the best reference, count."""
+        if self.tokenizer == "auto":
+            raise MetricError('token_f1: tokenizer "auto" is chosen by bind(samples); bind the metric first')
+        all_references(samples, "token_f1")
+        return super().statistics(generations, samples)
+
+    def score(self, prediction: str, references: tuple[str, ...]) -> Sequence[float]:
+        """Return the F1 against the best reference."""
+        return (max(_f1(*self._tokens(prediction, reference)) for reference in references),)
+
+    def explain(self, generation: Generation, sample: Sample) -> str | None:
+        """For example `2 of 3 predicted tokens are among the 2 of reference 'the Denver Broncos'`."""
+        if generation.text is None or self.tokenizer == "auto":
+            return None
+        pairs = {text: self._tokens(generation.text, text) for text in references_of(sample, "token_f1")}
+        best = max(pairs, key=lambda text: _f1(*pairs[text]))
+        predicted, reference = pairs[best]
+        shared = (Counter(predicted) & Counter(reference)).total()
+        counts = f"{shared} of {len(predicted)} predicted tokens are among the {len(reference)}"
+        return f"{counts} of reference {quoted(best)}"
+
+    def _tokens(self, prediction: str, reference: str) -> tuple[list[str], list[str]]:
+        # Both sides are split by one rule, or 'Apple' and '苹果 “Apple”' would differ in their quotes.
+        mixed = self.tokenizer == "mixed" and (_CJK.search(prediction) or _CJK.search(reference))
+        split = _mixed_tokens if mixed else _squad_tokens
+        return split(prediction), split(reference)
+
+
+def _squad_tokens(text: str) -> list[str]:
+    return squad_normalize(text).split()
+
+
+def _mixed_tokens(text: str) -> list[str]:
+    kept = "".join(
+        char
+        for char in text.lower()
+        if char not in string.punctuation and not unicodedata.category(char).startswith("P")
+    )
+    return _CJK.sub(r" \g<0> ", kept).split()
+
+
+def _f1(predicted: list[str], reference: list[str]) -> float:
+    if not predicted or not reference:
+        return float(predicted == reference)
+    shared = (Counter(predicted) & Counter(reference)).total()
+    if not shared:
+        return 0.0
+    precision = shared / len(predicted)
+    recall = shared / len(reference)
+    return 2 * precision * recall / (precision + recall)

@@ -1,0 +1,1 @@
+"""Versioned reports on disk: written, found again, read and rendered."""

@@ -1,0 +1,181 @@
+"""A finished run -> the report and the lines of samples.jsonl."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from evalkit.records import Generation, Outcome, Usage
+from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
+
+if TYPE_CHECKING:
+    from evalkit.client.base import Model, Prices
+    from evalkit.runner import Collected
+    from evalkit.scoring import Scored
+    from evalkit.task import Task
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a finished run is made of."""
+
+    run_id: str
+    created: str
+    seconds: float
+    task: Task
+    model: Model
+    collected: Collected
+    scored: Scored
+    config: Mapping[str, Any]
+    seeds: Mapping[str, int]
+    provenance: Mapping[str, Any]
+    suite: str | None = None
+
+
+def report_of(run: Run) -> Report:
+    """Return the report."""
+    outcomes = run.collected.outcomes
+    failures = Counter(one.failure.kind for one in outcomes if one.failure is not None)
+    responses = [one.response for one in outcomes if one.response is not None]
+    usage = total_usage(outcomes)
+    prompt = run.task.prompt
+    return Report(
+        run_id=run.run_id,
+        status=WITH_FAILURES if failures else COMPLETE,
+        created=run.created,
+        task={"name": run.task.name},
+        dataset={
+            "name": run.task.dataset.name,
+            "fingerprint": run.task.dataset.fingerprint,
+            "n": len(run.task.dataset.samples),
+        },
+        prompt=(
+            {"name": prompt.name, "sha256": prompt.sha256, "source": prompt.source}
+            if run.model.needs_prompt
+            else None
+        ),
+        postprocess=run.task.postprocess.describe,
+        model={
+            "asked": run.model.name,
+            "identity": run.model.identity,
+            "served": _counted(one.model for one in responses),
+            "system_fingerprint": _counted(one.system_fingerprint for one in responses),
+            "params": dict(run.model.settings),
+        },
+        metrics={one.metric: one for one in run.scored.aggregates},
+        counts={
+            "requests": len(outcomes),
+            "answered": len(responses),
+            "failed": len(outcomes) - len(responses),
+            "cached": sum(one.cached for one in outcomes),
+            "unparsed": sum(one.unparsed is not None for one in run.scored.generations),
+            "cut_off": sum(one.finish_reason == "length" for one in responses),
+            "refused": sum(bool(one.refusal) for one in responses),
+        },
+        failures=dict(sorted(failures.items())),
+        usage=asdict(usage),
+        cost=cost_of(outcomes, run.model.prices),
+        timing={"seconds": round(run.seconds, 3)},
+        provenance=run.provenance,
+        config=run.config,
+        seeds=run.seeds,
+        suite=run.suite,
+    )
+
+
+def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
+    """Yield one line per sample and trial, in dataset order."""
+    samples = {sample.id: sample for sample in run.task.dataset.samples}
+    rows = {(one.sample_id, one.trial): place for place, one in enumerate(run.scored.generations)}
+    for outcome in run.collected.outcomes:
+        sample = samples[outcome.sample_id]
+        line: dict[str, Any] = {
+            "id": sample.id,
+            "trial": outcome.trial,
+            "hash": sample.hash,
+            "input": dict(sample.input),
+            "target": sample.target,
+        }
+        if sample.group is not None:
+            line["group"] = sample.group
+        if sample.metadata:
+            line["metadata"] = dict(sample.metadata)
+        line["prompt_sha256"] = run.collected.prompt_hashes.get(sample.id)
+        place = rows.get((outcome.sample_id, outcome.trial))
+        if place is None:
+            line["failure"] = _failure(outcome)
+        else:
+            line |= _answer(run.scored.generations[place])
+            line["statistics"] = {
+                family: _numbers(statistics[place]) for family, statistics in run.scored.statistics.items()
+            }
+        line["cached"] = outcome.cached
+        line["request_key"] = outcome.request_key
+        yield line
+
+
+def _answer(generation: Generation) -> dict[str, Any]:
+    response = generation.response
+    answer: dict[str, Any] = {"prediction": generation.prediction, "output": response.text}
+    if generation.unparsed is not None:
+        answer["unparsed"] = generation.unparsed
+    for name in ("refusal", "tool_calls", "logprobs"):
+        value = getattr(response, name)
+        if value is not None:
+            answer[name] = value
+    answer["finish_reason"] = response.finish_reason
+    answer["usage"] = None if response.usage is None else asdict(response.usage)
+    answer["latency"] = None if response.latency is None else round(response.latency, 6)
+    return answer
+
+
+def _failure(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.failure is not None
+    return {
+        "kind": outcome.failure.kind,
+        "message": outcome.failure.message,
+        "attempts": outcome.failure.attempts,
+    }
+
+
+def _numbers(row: Any) -> list[float]:
+    """Whole numbers are written as such: counts stay short and readable."""
+    return [int(value) if value.is_integer() else value for value in row.tolist()]
+
+
+def _counted(values: Any) -> dict[str, int]:
+    return dict(sorted(Counter(value for value in values if value is not None).items()))
+
+
+def total_usage(outcomes: Any) -> Usage:
+    """Add up the tokens of all answers, cached ones included."""
+    usages = [one.response.usage for one in outcomes if one.response is not None and one.response.usage]
+    return Usage(
+        prompt=sum(one.prompt for one in usages),
+        completion=sum(one.completion for one in usages),
+        cached=sum(one.cached for one in usages),
+        reasoning=sum(one.reasoning for one in usages),
+    )
+
+
+def cost_of(outcomes: Any, prices: Prices | None) -> dict[str, Any] | None:
+    """Return what the answers cost when they were asked (`usd`), and what this run paid (`paid_usd`)."""
+    if prices is None:
+        return None
+    fresh = [one for one in outcomes if not one.cached]
+    return {
+        "usd": price(total_usage(outcomes), prices),
+        "paid_usd": price(total_usage(fresh), prices),
+        "prices": asdict(prices),
+    }
+
+
+def price(usage: Usage, prices: Prices) -> float:
+    """US dollars; cached prompt tokens at their own price where there is one."""
+    cached_price = prices.input if prices.cached_input is None else prices.cached_input
+    fresh = usage.prompt - usage.cached
+    return (fresh * prices.input + usage.cached * cached_price + usage.completion * prices.output) / MILLION

@@ -1,0 +1,145 @@
+"""The report as Markdown; everything that a model or a data file wrote is made harmless first."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from evalkit.report.base import Report
+from evalkit.report.table import Table, score_table
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&@:-])")
+
+
+def render(report: Report) -> str:
+    """Return the Markdown of one report: failures first, then the table, then how it was made."""
+    parts = [f"# {escape(report.task['name'])}: {escape(report.model['asked'])}", *_warnings(report)]
+    table = score_table([report])
+    columns = [place for place, name in enumerate(table.header) if name not in {"task", "run"}]
+    parts += [
+        markdown_table(
+            Table(
+                tuple(table.header[place] for place in columns),
+                tuple(tuple(row[place] for place in columns) for row in table.rows),
+                table.note,
+            )
+        ),
+        f"_{table.note}_",
+        "## How it was made",
+        "\n".join(f"- {name}: {value}" for name, value in _facts(report)),
+    ]
+    if report.prompt is not None:
+        parts += ["## Prompt", *_prompt(report.prompt["source"])]
+    if report.postprocess:
+        parts += [
+            "## Post-processing",
+            fenced(json.dumps(report.postprocess, ensure_ascii=False, indent=2), "json"),
+        ]
+    parts += ["## Signatures", "\n".join(_signatures(report))]
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    """Return a pipe table."""
+    lines = ["| " + " | ".join(escape(name) for name in table.header) + " |"]
+    lines.append("|" + " --- |" * len(table.header))
+    lines += ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in table.rows]
+    return "\n".join(lines)
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is: no markup, no HTML, no mention, no control characters."""
+    text = " ".join(harmless(text).split())
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return a code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{harmless(text)}\n{fence}"
+
+
+def harmless(text: str) -> str:
+    """Replace control and direction-changing characters (ANSI, bidi) by visible escapes."""
+    return "".join(
+        char
+        if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs"} or char == "\u200d"
+        else f"\\u{ord(char):04x}"
+        for char in text
+    )
+
+
+def _warnings(report: Report) -> list[str]:
+    counts = report.counts
+    found = []
+    if counts["failed"]:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in report.failures.items())
+        found.append(
+            f"**{counts['failed']} of {counts['requests']} requests failed** ({escape(kinds)}); "
+            "they are not scored."
+        )
+    if counts["unparsed"]:
+        found.append(f"{counts['unparsed']} outputs could not be parsed and count as wrong.")
+    if counts["cut_off"]:
+        found.append(f"{counts['cut_off']} outputs were cut off at the token limit.")
+    if len(report.model["served"]) > 1:
+        found.append(f"Several models answered: {escape(', '.join(report.model['served']))}.")
+    return found
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Facts that do not change when the run is repeated from the cache; times are in report.json."""
+    model = report.model
+    facts = [
+        ("run", escape(report.run_id)),
+        ("status", escape(report.status)),
+        (
+            "dataset",
+            (
+                f"{escape(report.dataset['name'])}, {report.dataset['n']} samples, "
+                f"fingerprint `{report.dataset['fingerprint'][:16]}`"
+            ),
+        ),
+        (
+            "model",
+            f"asked {escape(model['asked'])}, served {escape(', '.join(model['served']) or 'unknown')}",
+        ),
+        ("parameters", f"`{json.dumps(model['params'], ensure_ascii=False)}`"),
+        ("requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"),
+        ("tokens", f"{report.usage['prompt']} prompt, {report.usage['completion']} completion"),
+    ]
+    if report.cost is not None and report.cost["prices"]["recorded"]:
+        facts.append(
+            (
+                "cost",
+                (
+                    f"{report.cost['usd']:.4f} USD, {report.cost['paid_usd']:.4f} paid by this run "
+                    f"(prices of {report.cost['prices']['recorded']})"
+                ),
+            )
+        )
+    git = report.provenance.get("git")
+    if git:
+        facts.append(("code", f"`{git['sha'][:12]}`{' with uncommitted changes' if git['dirty'] else ''}"))
+    facts.append(("made by", escape(f"evalkit {report.provenance['versions'].get('evalkit')}")))
+    return facts
+
+
+def _prompt(source: Any) -> list[str]:
+    parts = [("system", source["system"])] if source["system"] else []
+    parts += [(message["role"], message["content"]) for message in source["messages"]]
+    parts.append(("user", source["template"]))
+    blocks = [f"{escape(role)}:\n\n{fenced(text)}" for role, text in parts]
+    if source["variables"]:
+        blocks.append("variables:\n\n" + fenced(json.dumps(source["variables"], ensure_ascii=False), "json"))
+    return blocks
+
+
+def _signatures(report: Report) -> list[str]:
+    signatures: dict[str, list[str]] = {}
+    for name, one in report.metrics.items():
+        signatures.setdefault(one.signature, []).append(name)
+    return [f"- {escape(', '.join(names))}: `{signature}`" for signature, names in signatures.items()]

@@ -1,0 +1,56 @@
+"""Suites: runs made together (a sweep, the demo), so that one table can cover them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evalkit.errors import ReportError
+from evalkit.report.write import write_text
+
+
+@dataclass(frozen=True)
+class Member:
+    """One job of a suite: its overrides and run, or the error that it ended with, and its exit code."""
+
+    number: int
+    overrides: Sequence[str]
+    run: str | None
+    error: str | None
+    code: int
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name and the runs under it, in the order of the sweep; paths are relative to the results folder."""
+
+    suite_id: str
+    name: str
+    members: Sequence[Member]
+
+    @property
+    def runs(self) -> list[str]:
+        """The members that have a report."""
+        return [one.run for one in self.members if one.run is not None]
+
+
+def write_suite(suite: Suite, results_dir: Path) -> Path:
+    """Write results/suites/<suite-id>.json."""
+    path = results_dir / "suites" / f"{suite.suite_id}.json"
+    data = {"schema_version": 1, **asdict(suite)}
+    write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    return path
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite back."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        members = [Member(**one) for one in data["members"]]
+        return Suite(data["suite_id"], data["name"], members)
+    except FileNotFoundError:
+        raise ReportError(f"{path}: no such suite") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ReportError(f"{path}: damaged ({error})") from None

@@ -1,0 +1,87 @@
+"""Score tables: reports -> rows of text cells, the same for every renderer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalkit.records import Aggregate
+from evalkit.report.base import Report
+
+NOTE = "scores x 100 with {confidence:.0%} intervals; BLEU and chrF on their own 0-100 scale"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header, rows of the same length, and a note that says how to read it."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+
+def shown(value: float | None, maximum: float) -> str:
+    """Return a stored value in percent or points, one decimal: 0.873 -> 87.3, BLEU 34.21 -> 34.2."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value * 100 / maximum:.1f}"
+
+
+def interval(one: Aggregate) -> str:
+    """Return `[81.2, 92.0]`, or a dash where a metric has none."""
+    if one.low is None or one.high is None:
+        return "-"
+    return f"[{shown(one.low, one.maximum)}, {shown(one.high, one.maximum)}]"
+
+
+def score_table(reports: Sequence[Report]) -> Table:
+    """One line per run and metric."""
+    header = ("task", "dataset", "model", "metric", "score", "interval", "n", "failed", "unparsed", "run")
+    rows: list[tuple[str, ...]] = []
+    for report in reports:
+        first = (report.task["name"], report.dataset["name"], report.model["asked"])
+        for name, one in report.metrics.items():
+            rows.append(
+                (
+                    *(("", "", "") if rows and rows[-1][-1] == report.run_id else first),
+                    name,
+                    shown(one.value, one.maximum),
+                    interval(one),
+                    str(one.n),
+                    str(one.n_failed),
+                    str(one.n_unparsed),
+                    report.run_id,
+                )
+            )
+        if not report.metrics:
+            rows.append(
+                (*first, "(nothing scored)", "-", "-", "0", str(report.counts["failed"]), "0", report.run_id)
+            )
+    confidences = {one.confidence for report in reports for one in report.metrics.values()}
+    confidence = confidences.pop() if len(confidences) == 1 else 0.95
+    return Table(header, tuple(rows), NOTE.format(confidence=confidence))
+
+
+def wide_table(reports: Sequence[Report]) -> Table:
+    """One line per run, one column per metric."""
+    names = list(dict.fromkeys(name for report in reports for name in report.metrics))
+    header = ("task", "dataset", "model", *names, "n", "failed", "run")
+    rows = []
+    for report in reports:
+        cells = []
+        for name in names:
+            one = report.metrics.get(name)
+            cells.append("" if one is None else f"{shown(one.value, one.maximum)} {interval(one)}")
+        rows.append(
+            (
+                report.task["name"],
+                report.dataset["name"],
+                report.model["asked"],
+                *cells,
+                str(report.dataset["n"]),
+                str(report.counts["failed"]),
+                report.run_id,
+            )
+        )
+    return Table(header, tuple(rows), score_table(reports).note)

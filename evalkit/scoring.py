@@ -1,0 +1,180 @@
+"""Outcomes -> generations -> statistics -> aggregates. Failures are counted, never scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evalkit.errors import MetricError
+from evalkit.postprocess import Pipeline, Unparsed
+from evalkit.records import Aggregate, Generation, Outcome, Sample
+from evalkit.statistics.bootstrap import bootstrap, percentile_interval, wilson_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from evalkit.metrics.base import FloatArray, Metric
+    from evalkit.task import Task
+
+BATCH = 1000  # generations handed to a metric at once
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made; all of it is in the report."""
+
+    confidence: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Everything that scoring found out: generations in dataset order, statistics row by row with them."""
+
+    generations: Sequence[Generation]
+    statistics: Mapping[str, FloatArray]
+    signatures: Mapping[str, str]
+    aggregates: Sequence[Aggregate]
+
+
+def generate(outcome: Outcome, postprocess: Pipeline) -> Generation:
+    """Return the generation of an answered outcome: its prediction, or why there is none."""
+    response = outcome.response
+    if response is None:
+        raise ValueError(f"outcome of sample {outcome.sample_id} is a failure")
+    if response.refusal:
+        reason = f"the model refused: {response.refusal}"
+        return Generation(outcome.sample_id, outcome.trial, response, unparsed=reason)
+    try:
+        prediction = postprocess(response.text)
+    except Unparsed as reason:
+        return Generation(outcome.sample_id, outcome.trial, response, unparsed=str(reason))
+    return Generation(outcome.sample_id, outcome.trial, response, prediction)
+
+
+def score(task: Task, outcomes: Sequence[Outcome], resampling: Resampling) -> Scored:
+    """Score answered outcomes; samples all of whose trials failed are left out and counted."""
+    samples = {sample.id: sample for sample in task.dataset.samples}
+    generations = [
+        generate(outcome, task.postprocess) for outcome in outcomes if outcome.response is not None
+    ]
+    counts = _Counts(generations, outcomes)
+    statistics: dict[str, FloatArray] = {}
+    signatures: dict[str, str] = {}
+    aggregates: list[Aggregate] = []
+    for family, unbound in task.metrics.items():
+        metric = unbound.bind(task.dataset.samples)
+        rows = _statistics(metric, generations, samples)
+        statistics[family] = rows
+        signatures[family] = metric.signature
+        aggregates += _aggregate(metric, rows, generations, samples, counts, resampling)
+    return Scored(generations, statistics, signatures, aggregates)
+
+
+def check_metrics(task: Task) -> None:
+    """Score one made-up sample per metric, so that what is missing shows before money is spent."""
+    from evalkit.records import Response
+
+    if not task.dataset.samples:
+        return
+    sample = task.dataset.samples[0]
+    for family, unbound in task.metrics.items():
+        if unbound.needs_target and not sample.references:
+            raise MetricError(
+                f"metric {family}: sample {sample.id} has no target; set dataset.target=<column> "
+                "or choose metrics that need none"
+            )
+        text = sample.references[0] if sample.references else "text"
+        metric = unbound.bind(task.dataset.samples)
+        rows = metric.statistics([Generation(sample.id, 0, Response(text), text)], [sample])
+        metric.aggregate(rows, np.ones((1, 1)))
+
+
+class _Counts:
+    def __init__(self, generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> None:
+        scored = {generation.sample_id for generation in generations}
+        self.n = len(scored)
+        self.failed = len({outcome.sample_id for outcome in outcomes} - scored)
+        self.unparsed = len({one.sample_id for one in generations if one.unparsed is not None})
+
+
+def _statistics(
+    metric: Metric, generations: Sequence[Generation], samples: Mapping[str, Sample]
+) -> FloatArray:
+    parts = []
+    for start in range(0, len(generations), BATCH):
+        batch = generations[start : start + BATCH]
+        parts.append(metric.statistics(batch, [samples[one.sample_id] for one in batch]))
+    return np.concatenate(parts) if parts else np.zeros((0, 0))
+
+
+def combine_trials(metric: Metric, rows: FloatArray, generations: Sequence[Generation]) -> FloatArray:
+    """Reduce rows of one per trial to one per sample, in order of first appearance."""
+    places: dict[str, list[int]] = {}
+    for place, generation in enumerate(generations):
+        places.setdefault(generation.sample_id, []).append(place)
+    if len(places) == len(generations):
+        return rows
+    return np.stack([metric.combine(rows[some]) for some in places.values()])
+
+
+def _aggregate(
+    metric: Metric,
+    rows: FloatArray,
+    generations: Sequence[Generation],
+    samples: Mapping[str, Sample],
+    counts: _Counts,
+    resampling: Resampling,
+) -> list[Aggregate]:
+    if not len(rows):
+        return []
+    by_sample = combine_trials(metric, rows, generations)
+    ids = list(dict.fromkeys(generation.sample_id for generation in generations))
+    values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0]
+    replicates = bootstrap(
+        metric.aggregate,
+        by_sample,
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        groups=_groups([samples[one] for one in ids]),
+    )
+    interval = percentile_interval(replicates, resampling.confidence)
+    aggregates = []
+    for place, name in enumerate(metric.names):
+        low, high, method = interval.low[place], interval.high[place], interval.method
+        if low == high and _is_proportion(by_sample, len(metric.names)):
+            low, high = wilson_interval(float(values[place]) * counts.n, counts.n, resampling.confidence)
+            method = "wilson"
+        aggregates.append(
+            Aggregate(
+                metric=name,
+                value=float(values[place]),
+                low=float(low),
+                high=float(high),
+                confidence=resampling.confidence,
+                interval=method,
+                n=counts.n,
+                n_failed=counts.failed,
+                n_unparsed=counts.unparsed,
+                signature=metric.signature,
+                higher_is_better=metric.higher_is_better,
+                maximum=metric.maximum,
+            )
+        )
+    return aggregates
+
+
+def _is_proportion(rows: FloatArray, values: int) -> bool:
+    """Whether the statistics are (0 or 1, 1): then a collapsed bootstrap has a better interval beside it."""
+    return values == 1 and rows.shape[1] == 2 and bool(np.isin(rows, (0.0, 1.0)).all())  # noqa: PLR2004
+
+
+def _groups(samples: Sequence[Sample]) -> NDArray[np.intp] | None:
+    if all(sample.group is None for sample in samples):
+        return None
+    names = [f"sample:{sample.id}" if sample.group is None else f"group:{sample.group}" for sample in samples]
+    return np.unique(names, return_inverse=True)[1]

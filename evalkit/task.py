@@ -1,0 +1,25 @@
+"""A task: what is asked (dataset and prompt), how answers are read, and how they are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evalkit.datasets.base import Dataset
+from evalkit.postprocess import Pipeline
+from evalkit.prompts import Prompt
+
+if TYPE_CHECKING:
+    from evalkit.metrics.base import Metric
+
+
+@dataclass(frozen=True)
+class Task:
+    """Dataset + prompt + post-processing + metrics (by family name)."""
+
+    name: str
+    dataset: Dataset
+    prompt: Prompt
+    postprocess: Pipeline
+    metrics: Mapping[str, Metric]
