@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric, options_text
-from evalkit.metrics.text import all_references, reference_streams, references_of, writing_of
+from evalkit.metrics.text import all_references, check_choice, reference_streams, references_of, writing_of
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class Bleu(Metric):
         smooth_value: float | None = None,
         max_ngram_order: int = _DEFAULT_ORDER,
     ) -> None:
-        _check_choice("tokenize", tokenize, ("auto", *TOKENIZERS))
-        _check_choice("smooth_method", smooth_method, tuple(SMOOTHING))
+        check_choice("bleu", "tokenize", tokenize, ("auto", *TOKENIZERS))
+        check_choice("bleu", "smooth_method", smooth_method, tuple(SMOOTHING))
         if smooth_value is not None and (SMOOTHING[smooth_method] is None or smooth_value < 0):
             raise MetricError(
                 f"bleu: smooth_value={smooth_value} must be 0 or more, and needs smooth_method floor or add-k"
@@ -204,13 +204,6 @@ class Bleu(Metric):
                 f"bleu: the model of tokenize={self.tokenize} could not be fetched ({error}); "
                 "run once with network access, or choose another tokenizer"
             ) from error
-
-
-def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise MetricError(
-            f'bleu: unknown {option} "{value}"{did_you_mean(value, choices)}; use {", ".join(choices)}'
-        )
 
 
 def _tokenizer_for(texts: Sequence[str]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
-from evalkit.errors import MetricError, did_you_mean
 from evalkit.metrics.base import MeanMetric, options_text
-from evalkit.metrics.text import all_references, quoted, references_of, squad_normalize
+from evalkit.metrics.text import all_references, check_choice, quoted, references_of, squad_normalize
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -26,11 +25,7 @@ class ExactMatch(MeanMetric):
     names = ("exact_match",)
 
     def __init__(self, *, normalize: str = "strip", ignore_case: bool = False) -> None:
-        if normalize not in NORMALIZERS:
-            raise MetricError(
-                f'exact_match: unknown normalize "{normalize}"{did_you_mean(normalize, NORMALIZERS)}; '
-                f"use one of {', '.join(NORMALIZERS)}"
-            )
+        check_choice("exact_match", "normalize", normalize, NORMALIZERS)
         self.normalize = normalize
         self.ignore_case = ignore_case
 

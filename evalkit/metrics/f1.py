@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric, options_text
-from evalkit.metrics.text import all_references, quoted, references_of
+from evalkit.metrics.text import all_references, check_choice, quoted, references_of
 from evalkit.records import Generation, Sample, content_hash, text_of
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ class F1(Metric):
     def __init__(self, *, labels: Sequence[str] | None = None, types: Sequence[str] = TYPES) -> None:
         types = (types,) if isinstance(types, str) else tuple(types)
         for name in types:
-            if name not in TYPES:
-                raise MetricError(
-                    f'f1: unknown type "{name}"{did_you_mean(name, TYPES)}; use some of {", ".join(TYPES)}'
-                )
+            check_choice("f1", "types", name, TYPES)
         if not types or len(set(types)) < len(types):
             raise MetricError(f"f1: types must name at least one type and none twice, not {list(types)}")
         self.types = types

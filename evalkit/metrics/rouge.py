@@ -13,7 +13,7 @@ import numpy as np
 
 from evalkit.errors import MetricError, did_you_mean
 from evalkit.metrics.base import MeanMetric, options_text
-from evalkit.metrics.text import all_references, references_of, script_shares, words
+from evalkit.metrics.text import all_references, check_choice, references_of, script_shares, words
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -54,18 +54,14 @@ class Rouge(MeanMetric):
     ) -> None:
         types = (types,) if isinstance(types, str) else tuple(types)
         for name in types:
-            if name not in TYPES and not re.fullmatch(r"rouge[1-9]", name):
+            if name not in TYPES and not re.fullmatch(r"rouge[1-9]", str(name)):
                 raise MetricError(
-                    f'rouge: unknown type "{name}"{did_you_mean(name, TYPES)}; '
+                    f'rouge: unknown type "{name}"{did_you_mean(str(name), TYPES)}; '
                     "use rouge1 to rouge9, rougeL or rougeLsum"
                 )
         if not types or len(set(types)) < len(types):
             raise MetricError(f"rouge: types must name at least one type and none twice, not {list(types)}")
-        if tokenizer not in TOKENIZERS:
-            raise MetricError(
-                f'rouge: unknown tokenizer "{tokenizer}"{did_you_mean(tokenizer, TOKENIZERS)}; '
-                f"use one of {', '.join(TOKENIZERS)}"
-            )
+        check_choice("rouge", "tokenizer", tokenizer, TOKENIZERS)
         self.names = types
         self.use_stemmer = use_stemmer
         self.tokenizer = tokenizer

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from evalkit.errors import MetricError
+from evalkit.errors import MetricError, did_you_mean
 from evalkit.records import Sample
 
 # First and last code point and script, in order of code points. Only scripts that change a decision are
@@ -57,6 +57,15 @@ _KANA_OF_JAPANESE = 0.1
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _DROP_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def check_choice(metric: str, option: str, value: str, choices: Sequence[str]) -> None:
+    """Raise MetricError, with the nearest choice, unless the option's value is one of the choices."""
+    if value not in choices:
+        raise MetricError(
+            f'{metric}: unknown {option} "{value}"{did_you_mean(str(value), choices)}; '
+            f"use one of {', '.join(choices)}"
+        )
 
 
 def references_of(sample: Sample, metric: str) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
-from evalkit.errors import MetricError, did_you_mean
+from evalkit.errors import MetricError
 from evalkit.metrics.base import MeanMetric, options_text
-from evalkit.metrics.text import all_references, quoted, references_of, squad_normalize
+from evalkit.metrics.text import all_references, check_choice, quoted, references_of, squad_normalize
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -45,11 +45,7 @@ class TokenF1(MeanMetric):
     names = ("token_f1",)
 
     def __init__(self, *, tokenizer: str = "auto") -> None:
-        if tokenizer not in TOKENIZERS:
-            raise MetricError(
-                f'token_f1: unknown tokenizer "{tokenizer}"{did_you_mean(tokenizer, TOKENIZERS)}; '
-                f"use one of {', '.join(TOKENIZERS)}"
-            )
+        check_choice("token_f1", "tokenizer", tokenizer, TOKENIZERS)
         self.tokenizer = tokenizer
 
     @property

@@ -13,6 +13,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +23,7 @@ def main() -> None:
     """Serve until stdin ends."""
     # Ctrl-C in a terminal goes to the whole group; the parent decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
         os.dup2(2, 1)
         line = sys.stdin.readline()
@@ -33,6 +36,13 @@ def main() -> None:
         print(json.dumps({"base_url": f"{server.listening_address}/v1"}), file=reply)
     sys.stdin.read()
     # Without destructors: those would wait for the answer that is being generated.
+    os._exit(0)
+
+
+def _watch(parent: int) -> None:
+    """End with the parent, even where a forked copy of it (a worker of `datasets`) still holds stdin open."""
+    while os.getppid() == parent:
+        time.sleep(1)
     os._exit(0)
 
 
@@ -49,8 +59,9 @@ def start(settings: Mapping[str, Any]) -> Any:
     params.ui = False
     params.endpoint_slots = False
     params.verbosity = 2  # errors and warnings: a line for each request would fill the log of a long run
-    # A kept-open connection occupies a thread; with the default of a few, other clients would wait for none.
-    params.n_threads_http = 64
+    # A connection kept open occupies a thread while it idles (30 s): with the default of a few threads, a
+    # client's pool of connections locks out its own requests.
+    params.n_threads_http = 256
     for path, value in settings["flags"].items():
         *parents, name = path.split(".")
         holder = functools.reduce(getattr, parents, params)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from metrics.material import (
+    EDGE_TEXTS,
+    generation,
+    random_texts,
+    references,
+    rows_of,
+    samples,
+    texts,
+    values_of,
+)
+from sacrebleu.metrics.bleu import BLEU
+
+from evalkit.errors import MetricError
+from evalkit.metrics.bleu import SMOOTHING, TOKENIZERS, Bleu
+from evalkit.metrics.text import reference_streams
+
+if TYPE_CHECKING:
+    from metrics.conftest import Rows
+
+INSTALLED = ("13a", "zh", "intl", "char", "none")
+
+# The README of sacrebleu; figures from its README and its test/test_bleu.py.
+README_SYSTEM = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
+README_REFERENCES = [
+    ["The dog bit the man.", "The dog had bit the man."],
+    ["It was not unexpected.", "No one was surprised."],
+    ["The man bit him first.", "The man had bitten the dog."],
+]
+
+
+def sacrebleu_score(hypotheses: Sequence[str], targets: Sequence[Sequence[str]], **options: Any) -> float:
+    streams = reference_streams([tuple(target) for target in targets])
+    return float(BLEU(force=True, **options).corpus_score(list(hypotheses), streams).score)
+
+
+@pytest.mark.parametrize(
+    ("options", "published"),
+    [
+        ({}, 48.530827),
+        ({"tokenize": "none"}, 49.1919566),
+        ({"tokenize": "13a"}, 48.530827),
+        ({"tokenize": "intl"}, 43.91623493),
+        ({"smooth_method": "none"}, 48.530827),
+    ],
+)
+def test_sacrebleus_published_figures_come_out(options: dict[str, Any], published: float) -> None:
+    assert values_of(Bleu(**options), README_SYSTEM, README_REFERENCES)["bleu"] == pytest.approx(
+        published, abs=1e-6
+    )
+
+
+def test_empty_hypotheses_of_the_readme_example_score_zero() -> None:
+    assert values_of(Bleu(), ["", "", ""], README_REFERENCES) == {"bleu": 0.0}
+
+
+def test_statistics_are_matches_totals_and_lengths() -> None:
+    """sacrebleu's test_bleu.py gives matches 4, 2, 1, 0 and totals 6, 5, 4, 3; the lengths are 6 and 8."""
+    rows = rows_of(Bleu(), ["am I am a character sequence"], ["I am a symbol string sequence a a"])
+    assert rows.tolist() == [[4, 2, 1, 0, 6, 5, 4, 3, 6, 8]]
+
+
+def test_reference_length_is_the_nearest_and_the_shorter_of_two_as_near() -> None:
+    """Hypothesis of 4 tokens: of 2, 6 and 9 the first two are as near, 2 is shorter."""
+    rows = rows_of(Bleu(), ["a b c d"], [["a b", "a b c d e f", "a b c d e f g h i"]])
+    assert rows[0, -2:].tolist() == [4, 2]
+
+
+def test_score_from_known_counts() -> None:
+    """sacrebleu's test_bleu.py: 9/10, 7/8, 5/6, 3/4 at equal lengths give 0.8375922397."""
+    sums = np.array([[9.0, 7, 5, 3, 10, 8, 6, 4, 11, 11]])
+    assert Bleu(smooth_method="none").finish(sums)[0, 0] / 100 == pytest.approx(0.8375922397, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", SMOOTHING)
+@pytest.mark.parametrize("order", [1, 2, 4, 6])
+def test_finish_equals_compute_bleu_on_random_sums(method: str, order: int) -> None:
+    rng = np.random.default_rng(order)
+    totals = np.sort(rng.integers(0, 30, (300, order)), axis=1)[:, ::-1]
+    totals[:40, -1] = 0
+    correct = rng.integers(0, totals + 1)
+    correct[rng.random((300, order)) < 0.3] = 0
+    correct[40:60] = 0
+    lengths = np.stack([totals[:, 0], rng.integers(0, 40, 300)], axis=1)
+    value = 0.37 if method in {"floor", "add-k"} else None
+    for smooth_value in (None, value):
+        metric = Bleu(smooth_method=method, smooth_value=smooth_value, max_ngram_order=order)
+        found = metric.finish(np.concatenate([correct, totals, lengths], axis=1).astype(float))[:, 0]
+        wanted = [
+            BLEU.compute_bleu(
+                list(map(float, correct[row])),
+                list(map(float, totals[row])),
+                int(lengths[row, 0]),
+                int(lengths[row, 1]),
+                smooth_method=method,
+                smooth_value=smooth_value,
+                max_ngram_order=order,
+            ).score
+            for row in range(300)
+        ]
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("tokenize", INSTALLED)
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_corpus_score_equals_sacrebleu_on_random_texts(tokenize: str, *, lowercase: bool) -> None:
+    hypotheses = random_texts(1, 120)
+    pool = iter(random_texts(2, 400))
+    rng = random.Random(3)
+    targets = [list(itertools.islice(pool, rng.randint(1, 3))) for _ in hypotheses]
+    found = values_of(Bleu(tokenize=tokenize, lowercase=lowercase), hypotheses, targets)["bleu"]
+    wanted = sacrebleu_score(hypotheses, targets, tokenize=tokenize, lowercase=lowercase)
+    assert found == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("tokenize", INSTALLED)
+@pytest.mark.parametrize("text", EDGE_TEXTS)
+def test_edge_texts_score_as_in_sacrebleu_against_all_others(tokenize: str, text: str) -> None:
+    hypotheses = [text] * len(EDGE_TEXTS)
+    targets = [[other] for other in EDGE_TEXTS]
+    found = values_of(Bleu(tokenize=tokenize), hypotheses, targets)["bleu"]
+    assert found == pytest.approx(sacrebleu_score(hypotheses, targets, tokenize=tokenize), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(st.lists(st.tuples(texts(), references()), min_size=1, max_size=6), st.sampled_from(list(SMOOTHING)))
+def test_any_texts_score_as_in_sacrebleu(pairs: list[tuple[str, list[str]]], method: str) -> None:
+    hypotheses, targets = [one for one, _ in pairs], [many for _, many in pairs]
+    found = values_of(Bleu(tokenize="13a", smooth_method=method), hypotheses, targets)["bleu"]
+    wanted = sacrebleu_score(hypotheses, targets, tokenize="13a", smooth_method=method)
+    assert found == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("pair", "tokenizer"), [("en-de", "13a"), ("en-fr", "13a"), ("en-zh", "zh"), ("zh-en", "13a")]
+)
+def test_translations_score_as_in_sacrebleu(shared_rows: Rows, pair: str, tokenizer: str) -> None:
+    """Each target against the next one, half of them cut, so that matches are few but real."""
+    rows = shared_rows(f"translation_ntrex_{pair}")
+    targets = [row["target"] for row in rows]
+    hypotheses = [own[: len(own) // 2] + other for own, other in itertools.pairwise([*targets, targets[0]])]
+    bound = Bleu().bind(samples(targets))
+    assert bound.tokenize == tokenizer
+    found = values_of(Bleu(), hypotheses, targets)["bleu"]
+    wanted = sacrebleu_score(hypotheses, [[one] for one in targets], tokenize=tokenizer)
+    assert found == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.shared
+def test_long_recorded_answers_score_as_in_sacrebleu(shared_rows: Rows) -> None:
+    rows = shared_rows("recorded_vicuna80_outputs")
+    hypotheses = [row["outputs"]["llama-13b"] for row in rows]
+    targets = [[row["outputs"]["gpt-3.5-turbo"], row["outputs"]["bard"]] for row in rows]
+    found = values_of(Bleu(), hypotheses, targets)["bleu"]
+    assert found == pytest.approx(sacrebleu_score(hypotheses, targets), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("target", "tokenizer"),
+    [
+        ("The cat sat.", "13a"),
+        ("Привет, мир", "13a"),
+        ("今天天气很好", "zh"),
+        ("使用 PyTorch 训练模型", "zh"),
+        ("今日はいい天気ですね", "ja-mecab" if find_spec("MeCab") else "char"),
+        ("한국어 문장입니다", "ko-mecab" if find_spec("mecab_ko") else "char"),
+        ("สวัสดีครับ", "char"),
+        ("👍", "13a"),
+    ],
+)
+def test_auto_follows_the_script_of_the_targets(target: str, tokenizer: str) -> None:
+    assert Bleu().bind(samples([target])).tokenize == tokenizer
+
+
+def test_signature_is_sacrebleus() -> None:
+    oracle = BLEU(lowercase=True, tokenize="zh", smooth_method="floor", smooth_value=0.25)
+    oracle.corpus_score(["a"], [["b"]])
+    ours = Bleu(lowercase=True, tokenize="zh", smooth_method="floor", smooth_value=0.25).bind(samples(["b"]))
+    assert ours.signature == str(oracle.get_signature())
+    assert Bleu().bind(samples(["b"])).key == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp"
+
+
+def test_signature_says_when_the_number_of_references_varies() -> None:
+    assert Bleu().bind(samples(["a", ["a", "b"]])).signature.startswith("nrefs:var|")
+
+
+def test_the_list_of_tokenizers_is_sacrebleus() -> None:
+    assert set(TOKENIZERS) == set(BLEU.TOKENIZERS)
+    assert SMOOTHING == BLEU.SMOOTH_DEFAULTS
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(MetricError, match=r'unknown tokenize "int1" \(did you mean "intl"\?\)'):
+        Bleu(tokenize="int1")
+    with pytest.raises(MetricError, match=r'unknown smooth_method "addk" \(did you mean "add-k"\?\)'):
+        Bleu(smooth_method="addk")
+    with pytest.raises(MetricError, match="needs smooth_method floor or add-k"):
+        Bleu(smooth_value=0.5)
+    with pytest.raises(MetricError, match="max_ngram_order must be at least 1"):
+        Bleu(max_ngram_order=0)
+
+
+@pytest.mark.skipif(find_spec("MeCab") is not None, reason="MeCab is installed")
+def test_a_tokenizer_without_its_package_is_refused_by_bind_with_the_remedy() -> None:
+    with pytest.raises(MetricError, match=r'needs MeCab and ipadic: pip install "sacrebleu\[ja\]"'):
+        Bleu(tokenize="ja-mecab").bind(samples(["今日は"]))
+
+
+def test_auto_is_refused_before_bind() -> None:
+    with pytest.raises(MetricError, match="bind the metric first"):
+        Bleu().statistics([generation("a")], samples(["a"]))
+
+
+def test_unparsed_counts_as_an_empty_hypothesis() -> None:
+    """Nothing matched of nothing said, and the reference's two tokens to be missed."""
+    assert rows_of(Bleu(), [None], ["two tokens"]).tolist() == [[0] * 9 + [2]]
+
+
+def test_no_weight_at_all_gives_nan_but_empty_texts_zero() -> None:
+    rows = rows_of(Bleu(), ["", ""], ["", ""])
+    values = Bleu().aggregate(rows, np.array([[1.0, 1.0], [0.0, 0.0]]))
+    assert values[0, 0] == 0.0
+    assert np.isnan(values[1, 0])
+
+
+def test_explain_counts_the_matches() -> None:
+    """`the cat` of `the cat ran` are in the reference; there is no 4-gram."""
+    sample = samples(["the cat sat down"])[0]
+    bound = Bleu().bind([sample])
+    assert (
+        bound.explain(generation("the cat ran"), sample)
+        == "2 of 3 tokens and 0 of 0 4-grams match; 3 tokens against 4"
+    )
