@@ -7,6 +7,7 @@ minus one a randomisation test, zeros a slice.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -39,6 +40,21 @@ class Metric:
     def key(self) -> str:
         """The signature without library versions: two runs with the same key are comparable."""
         return "|".join(part for part in self.signature.split("|") if not part.startswith("version:"))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The constructor's options as plain data, resolved by `bind`: cls(**options) aggregates alike.
+
+        They are stored in the report, so that statistics can be aggregated again without the texts.
+        """
+        names = inspect.signature(type(self)).parameters
+        values = {name: getattr(self, name) for name in names}
+        return {name: list(one) if isinstance(one, tuple) else one for name, one in values.items()}
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The names that a gate looks at when the user names none."""
+        return self.names
 
     def bind(self, samples: Sequence[Sample]) -> Self:  # noqa: ARG002 - the default needs no data
         """Return the metric with what depends on the data frozen, such as the label set."""

@@ -57,6 +57,11 @@ class F1(Metric):
         """For example `types:macro|labels:negative,neutral,positive`; many labels as number and hash."""
         return options_text({"types": ",".join(self.types), "labels": _labels_text(self.labels)})
 
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """Macro F1: micro F1 is accuracy in all but unparsed answers, and classes are slices."""
+        return self.names[:1]
+
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Freeze the label set to the targets' labels, unless given."""
         texts = all_references(samples, "f1")

@@ -62,7 +62,7 @@ class Rouge(MeanMetric):
         if not types or len(set(types)) < len(types):
             raise MetricError(f"rouge: types must name at least one type and none twice, not {list(types)}")
         check_choice("rouge", "tokenizer", tokenizer, TOKENIZERS)
-        self.names = types
+        self.names = self.types = types
         self.use_stemmer = use_stemmer
         self.tokenizer = tokenizer
 
@@ -77,6 +77,11 @@ class Rouge(MeanMetric):
                 "version": version("rouge-score"),
             }
         )
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """ROUGE-L where it is computed: the types move together, and each further test costs power."""
+        return ("rougeL",) if "rougeL" in self.names else self.names[:1]
 
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Resolve "auto" by the script of the targets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import inspect
 import math
 import pickle
@@ -93,6 +94,19 @@ def test_many_weight_vectors_at_once_equal_one_at_a_time(kind: type[Metric]) -> 
     assert together.shape == (5, len(bound.names))
     for one, row in zip(weights, together, strict=True):
         np.testing.assert_allclose(bound.aggregate(rows, one[np.newaxis])[0], row, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_options_of_a_bound_metric_rebuild_it_without_the_data(kind: type[Metric]) -> None:
+    predictions, targets = corpus()
+    asked = samples(targets)
+    bound = kind().bind(asked)
+    rows = bound.statistics(generations(predictions), asked)
+    rebuilt = kind(**json.loads(json.dumps(bound.options)))
+    assert rebuilt.names == bound.names
+    assert set(bound.headline) <= set(bound.names)
+    ones = np.ones((1, len(rows)))
+    np.testing.assert_array_equal(rebuilt.aggregate(rows, ones), bound.aggregate(rows, ones))
 
 
 @pytest.mark.parametrize("kind", METRICS)
