@@ -8,10 +8,32 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import islice
 from typing import Any, ClassVar
 
 from evalkit.errors import ConfigError
+
+# Scripts whose words stand without spaces or take endings without one: Thai to Khmer, Han, Kana, Hangul.
+_JOINED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff"
+    r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
+)
+_SPACED_LETTER = rf"[^\W{_JOINED}]"
+
+# What directly denies the label after it: "not positive", "isn't really positive", "不是正面", "不太正面".
+_DENIAL = re.compile(
+    r"""(?: (?: \b(?:not|no|non|never|neither|nor|cannot) | n['\u2019]t )
+            (?: [\s\-]+ (?:be|an?|the|very|really|clearly|entirely|particularly|necessarily) )*
+            [\s\-"'\u2018\u201c*_`]+
+          | [不非没] (?:是|算|属于|太|够|很|完全|有)* [\s"'\u2018\u201c「『*_`]* )$""",
+    re.VERBOSE,
+)
+_DENIAL_LENGTH = 60  # characters before a label in which its denial is looked for
+
+_OBJECT_START = re.compile(r'\{(?=\s*["}])')
+_OBJECT_STARTS = 1000  # braces tried: every failed parse reads on, and a broken answer may be all braces
 
 
 class Unparsed(Exception):  # noqa: N818 - a finding about an answer, not an error of the program
@@ -59,7 +81,7 @@ class Regex(Step):
     ) -> None:
         try:
             self._pattern = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(f"post-processing step regex: bad pattern {pattern!r} ({error})") from None
         if match not in {"first", "last"}:
             raise ConfigError(f'post-processing step regex: match is "first" or "last", not {match!r}')
@@ -81,55 +103,82 @@ class Regex(Step):
 
 
 class JsonField(Step):
-    """Keep one field (dots reach in) of the first JSON object in the text, fenced or amid prose."""
+    """Keep one field (dots reach in) of the first JSON object that has it, fenced or amid prose."""
 
     name = "json_field"
 
     def __init__(self, *, field: str) -> None:
+        self._field = field
         self._path = field.split(".")
 
     def __call__(self, value: Any) -> Any:
-        found = _first_object(value)
-        for part in self._path:
-            if not isinstance(found, Mapping) or part not in found:
-                raise Unparsed(f'the JSON answer has no field "{".".join(self._path)}"')
-            found = found[part]
+        answers = list(_objects(value))
+        for answer in answers:
+            try:
+                return self._text(reduce(_member, self._path, answer))
+            except KeyError:
+                continue
+        raise Unparsed(f'the JSON answer has no field "{self._field}"' if answers else "no JSON object")
+
+    def _text(self, found: Any) -> str:
         if found is None:
-            raise Unparsed(f'the field "{".".join(self._path)}" is null')
+            raise Unparsed(f'the field "{self._field}" is null')
         return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 class Label(Step):
     """Map the text to one of `labels`, which may have `aliases` (other spellings, other languages).
 
-    The whole text is tried first; else a single label must be named in it: none, or two different ones,
-    is unparsed.
+    Case, width and punctuation around the text do not count. The whole text is tried first; else a single
+    label must be named in it: none, or two different ones, is unparsed. A label that is directly denied
+    ("not positive", "不是正面"; English and Chinese are known) is not named: that text says another label
+    or none. Labels of one letter are found in prose too ("a"): capture them with `regex` first.
     """
 
     name = "label"
 
     def __init__(self, *, labels: Sequence[str], aliases: Mapping[str, Sequence[str]] | None = None) -> None:
+        if isinstance(labels, str) or not labels:
+            raise ConfigError("post-processing step label: labels must be a list with at least one label")
         strangers = set(aliases or {}) - set(labels)
         if strangers:
             raise ConfigError(
-                f"post-processing step label: aliases for {sorted(strangers)}, which are no labels "
-                f"({', '.join(labels)})"
+                f"post-processing step label: aliases for {sorted(map(str, strangers))}, which are no labels "
+                f"({', '.join(map(str, labels))})"
             )
         self._labels = list(labels)
-        self._spellings = {
-            _fold(spelling): label
-            for label in labels
-            for spelling in (label, *((aliases or {}).get(label) or ()))
-        }
+        self._spellings: dict[str, str] = {}
+        for label in labels:
+            others = (aliases or {}).get(label) or ()
+            for spelling in (label, *([others] if isinstance(others, str) else others)):
+                self._add(spelling, label)
         self._pattern = re.compile(
             "|".join(_as_word(one) for one in sorted(self._spellings, key=len, reverse=True))
         )
 
+    def _add(self, spelling: Any, label: str) -> None:
+        if not isinstance(spelling, str) or not _fold(spelling):
+            raise ConfigError(
+                f"post-processing step label: {spelling!r} is no text that a model could write; "
+                'put quotes around numbers, "yes", "no", "true" and "false"'
+            )
+        known = self._spellings.setdefault(_fold(spelling), label)
+        if known != label:
+            raise ConfigError(
+                f'post-processing step label: "{spelling}" stands for both {known} and {label}; '
+                "spellings must differ in more than case"
+            )
+
     def __call__(self, value: Any) -> Any:
         text = _fold(value)
-        if text in self._spellings:
-            return self._spellings[text]
-        named = {self._spellings[match.group()] for match in self._pattern.finditer(text)}
+        for whole in (text, _bare(text)):
+            if whole in self._spellings:
+                return self._spellings[whole]
+        named = {
+            self._spellings[match.group()]
+            for match in self._pattern.finditer(text)
+            if not _DENIAL.search(text, max(0, match.start() - _DENIAL_LENGTH), match.start())
+        }
         if len(named) == 1:
             return named.pop()
         if named:
@@ -158,29 +207,38 @@ class Pipeline:
 STEPS: dict[str, type[Step]] = {step.name: step for step in (Strip, FirstLine, Regex, JsonField, Label)}
 
 
-def _first_object(text: str) -> Any:
-    """Return the first JSON object in a text, whatever prose or fence stands around it."""
+def _member(value: Any, name: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise KeyError(name)
+    return value[name]
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """Yield the JSON objects in a text, outermost first, whatever prose or fence stands around them."""
     decoder = json.JSONDecoder()
-    start = text.find("{")
-    while start >= 0:
-        try:
-            return decoder.raw_decode(text, start)[0]
-        except (json.JSONDecodeError, RecursionError):
-            start = text.find("{", start + 1)
-    raise Unparsed("no JSON object")
+    end = 0
+    for brace in islice(_OBJECT_START.finditer(text), _OBJECT_STARTS):
+        if brace.start() >= end:
+            try:
+                found, end = decoder.raw_decode(text, brace.start())
+            except (ValueError, RecursionError):  # also a number of more digits than Python reads
+                continue
+            yield found
 
 
 def _fold(text: str) -> str:
-    """Case, width and surrounding punctuation do not tell labels apart."""
-    text = unicodedata.normalize("NFKC", text).casefold().strip()
-    while text and unicodedata.category(text[0])[0] in "PSZ":
-        text = text[1:]
-    while text and unicodedata.category(text[-1])[0] in "PSZ":
-        text = text[:-1]
-    return text
+    """Case, width and surrounding space do not tell labels apart."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def _bare(text: str) -> str:
+    """Return a text without the punctuation, symbols and spaces around it."""
+    kept = [place for place, char in enumerate(text) if unicodedata.category(char)[0] not in "PSZ"]
+    return text[kept[0] : kept[-1] + 1] if kept else ""
 
 
 def _as_word(spelling: str) -> str:
-    """A Latin word must stand alone ("positive", not "positively"); scripts without spaces cannot."""
-    escaped = re.escape(spelling)
-    return rf"(?<!\w){escaped}(?!\w)" if spelling.isascii() else escaped
+    """A word must stand alone ("positive", not "positively") where its script has spaces between words."""
+    before = rf"(?<!{_SPACED_LETTER})" if re.match(_SPACED_LETTER, spelling[0]) else ""
+    after = rf"(?!{_SPACED_LETTER})" if re.match(_SPACED_LETTER, spelling[-1]) else ""
+    return before + re.escape(spelling) + after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,11 +34,17 @@ class Prompt:
 
     def __post_init__(self) -> None:
         for message in self.messages:
-            if set(message) != {"role", "content"} or message["role"] not in ROLES:
+            if not _is_message(message):
                 raise PromptError(
-                    f"prompt {self.name}: a message needs `role` ({', '.join(ROLES)}) and `content`, "
-                    f"got {dict(message)!r}"
+                    f"prompt {self.name}: a message needs `role` ({', '.join(ROLES)}) and `content`, a text; "
+                    f"got {message!r}"
                 )
+        try:
+            json.dumps(self.source, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise PromptError(
+                f"prompt {self.name}: templates, variables and answer_schema must be plain JSON ({error})"
+            ) from None
 
     @cached_property
     def sha256(self) -> str:
@@ -74,6 +81,9 @@ class Prompt:
 
         # Undefined names are errors: a misspelt field must not become an empty prompt.
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
+        # A prompt is the same every time: its hash is in the report, and the cache finds the answer again.
+        del environment.globals["lipsum"], environment.filters["random"]
+        environment.filters["tojson"] = _to_json
         try:
             return environment.from_string(text)
         except TemplateSyntaxError as error:
@@ -81,17 +91,38 @@ class Prompt:
                 f"prompt {self.name}, {role} template, line {error.lineno}: {error.message}; "
                 "write {{ field }} for a field and {% raw %}…{% endraw %} around literal braces"
             ) from None
+        except Exception as error:  # noqa: BLE001 - Python's own limits: nested blocks, a number too long
+            raise PromptError(f"prompt {self.name}, {role} template: cannot be compiled ({error})") from None
 
     def _fill(self, template: Template, sample: Sample) -> str:
-        from jinja2 import TemplateError, UndefinedError
+        from jinja2 import UndefinedError
 
         fields = {**self.variables, **sample.input}
         try:
-            return template.render(fields)
+            text = template.render(fields)
+            text.encode()  # half of a surrogate pair could not be sent
         except UndefinedError as error:
             raise PromptError(
                 f'prompt {self.name}, sample "{sample.id}": {error.message}; the sample has '
                 f"{', '.join(sorted(fields)) or 'no fields'}: map it with dataset.input.<name>=<column>"
             ) from None
-        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise PromptError(f'prompt {self.name}, sample "{sample.id}": {error}') from None
+        except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
+            raise PromptError(
+                f'prompt {self.name}, sample "{sample.id}": {type(error).__name__}: {error}; '
+                "change the template"
+            ) from None
+        return text
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    """JSON as a model should read it; Jinja's own filter escapes `<` and every non-ASCII letter."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _is_message(message: Any) -> bool:
+    return (
+        isinstance(message, Mapping)
+        and set(message) == {"role", "content"}
+        and message["role"] in ROLES
+        and isinstance(message["content"], str)
+    )

@@ -82,6 +82,7 @@ def check_metrics(task: Task) -> None:
     if not task.dataset.samples:
         return
     sample = task.dataset.samples[0]
+    owners: dict[str, str] = {}
     for family, unbound in task.metrics.items():
         if unbound.needs_target and not sample.references:
             raise MetricError(
@@ -89,9 +90,23 @@ def check_metrics(task: Task) -> None:
                 "or choose metrics that need none"
             )
         text = sample.references[0] if sample.references else "text"
-        metric = unbound.bind(task.dataset.samples)
-        rows = metric.statistics([Generation(sample.id, 0, Response(text), text)], [sample])
-        metric.aggregate(rows, np.ones((1, 1)))
+        try:
+            metric = unbound.bind(task.dataset.samples)
+            rows = metric.statistics([Generation(sample.id, 0, Response(text), text)], [sample])
+            values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
+        except ImportError as error:
+            raise MetricError(f"metric {family}: a package is missing ({error}); install it") from None
+        if len(rows) != 1 or values.shape != (1, len(metric.names)):
+            raise MetricError(
+                f"metric {family}: for one sample it gave {len(rows)} rows of statistics and values of shape "
+                f"{values.shape}, not 1 and (1, {len(metric.names)}); repair the metric"
+            )
+        for name in metric.names:
+            if owners.setdefault(name, family) != family:
+                raise MetricError(
+                    f"metrics {owners[name]} and {family} both give {name}: a report holds one of them; "
+                    "choose one, or run twice"
+                )
 
 
 class _Counts:
@@ -113,12 +128,13 @@ def _statistics(
 
 
 def combine_trials(metric: Metric, rows: FloatArray, generations: Sequence[Generation]) -> FloatArray:
-    """Reduce rows of one per trial to one per sample, in order of first appearance."""
+    """Reduce rows of one per trial to one per sample, in order of first appearance.
+
+    A single trial is combined too: a metric may make something else of trials than rows (pass@k counts).
+    """
     places: dict[str, list[int]] = {}
     for place, generation in enumerate(generations):
         places.setdefault(generation.sample_id, []).append(place)
-    if len(places) == len(generations):
-        return rows
     return np.stack([metric.combine(rows[some]) for some in places.values()])
 
 
@@ -133,21 +149,20 @@ def _aggregate(
     if not len(rows):
         return []
     by_sample = combine_trials(metric, rows, generations)
-    ids = list(dict.fromkeys(generation.sample_id for generation in generations))
+    ids = dict.fromkeys(generation.sample_id for generation in generations)
+    groups = _groups([samples[one] for one in ids])
     values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0]
     replicates = bootstrap(
-        metric.aggregate,
-        by_sample,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-        groups=_groups([samples[one] for one in ids]),
+        metric.aggregate, by_sample, resamples=resampling.resamples, seed=resampling.seed, groups=groups
     )
     interval = percentile_interval(replicates, resampling.confidence)
     aggregates = []
     for place, name in enumerate(metric.names):
         low, high, method = interval.low[place], interval.high[place], interval.method
         if low == high and _is_proportion(by_sample, len(metric.names)):
-            low, high = wilson_interval(float(values[place]) * counts.n, counts.n, resampling.confidence)
+            # Groups count once: samples of a group that agree say little more than one of them.
+            units = counts.n if groups is None else int(groups.max()) + 1
+            low, high = wilson_interval(float(values[place]) * units, units, resampling.confidence)
             method = "wilson"
         aggregates.append(
             Aggregate(
@@ -170,11 +185,18 @@ def _aggregate(
 
 def _is_proportion(rows: FloatArray, values: int) -> bool:
     """Whether the statistics are (0 or 1, 1): then a collapsed bootstrap has a better interval beside it."""
-    return values == 1 and rows.shape[1] == 2 and bool(np.isin(rows, (0.0, 1.0)).all())  # noqa: PLR2004
+    return (
+        values == 1
+        and rows.shape[1] == 2  # noqa: PLR2004
+        and bool(np.isin(rows[:, 0], (0.0, 1.0)).all())
+        and bool((rows[:, 1] == 1.0).all())
+    )
 
 
 def _groups(samples: Sequence[Sample]) -> NDArray[np.intp] | None:
+    """Number the groups in order of appearance; a sample without one is a group of its own."""
     if all(sample.group is None for sample in samples):
         return None
-    names = [f"sample:{sample.id}" if sample.group is None else f"group:{sample.group}" for sample in samples]
-    return np.unique(names, return_inverse=True)[1]
+    numbers: dict[tuple[bool, str], int] = {}
+    keys = [(sample.group is None, sample.id if sample.group is None else sample.group) for sample in samples]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)

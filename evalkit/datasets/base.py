@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from evalkit.errors import DatasetError, did_you_mean
 from evalkit.records import Sample, canonical_json, content_hash
 
 DEFAULT_ID = "id"
-_MISSING = object()
+MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Dataset:
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a column name or dotted path, `_MISSING` where there is none.
+    """Return the value at a column name or dotted path, `MISSING` where there is none.
 
     A column that is literally named with dots wins over the path into objects.
     """
@@ -64,7 +65,7 @@ def column(row: Mapping[str, Any], path: str) -> Any:
     value: Any = row
     for part in path.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            return _MISSING
+            return MISSING
         value = value[part]
     return value
 
@@ -72,8 +73,11 @@ def column(row: Mapping[str, Any], path: str) -> Any:
 def required(row: Row, source: str, path: str, setting: str) -> Any:
     """Return the value at `path`; DatasetError that names the columns there are when it is absent."""
     value = column(row.columns, path)
-    if value is _MISSING:
+    if value is MISSING:
         names = list(row.columns)
+        if "." in path:
+            objects = {name: one for name, one in row.columns.items() if isinstance(one, Mapping)}
+            names += [f"{name}.{key}" for name, one in objects.items() for key in one]
         raise DatasetError(
             f'{source}, {row.where}: no column "{path}" for {setting}{did_you_mean(path, names)}; '
             f"the columns are {', '.join(names) or '(none)'}: set {setting}=<column>"
@@ -88,8 +92,11 @@ class Fingerprint:
         self._hash = hashlib.sha256()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take in one row."""
-        self._hash.update(canonical_json(row).encode("ascii"))
+        """Take in one row; ValueError, TypeError or RecursionError when UTF-8 JSON cannot spell it."""
+        text = canonical_json(row)
+        if "\\ud" in text:  # an emoji or other pair; ValueError for a half one, which no request can carry
+            json.dumps(row, ensure_ascii=False).encode()
+        self._hash.update(text.encode("ascii"))
         self._hash.update(b"\n")
 
     @property
@@ -105,8 +112,8 @@ def load(source: Source, fields: FieldMap, limit: int | None = None) -> Dataset:
     for row, identifier in identify(source, fields, limit):
         try:
             fingerprint.add(row.columns)
-        except (TypeError, ValueError) as error:
-            raise _not_json(source, row, error) from None
+        except (TypeError, ValueError, RecursionError):
+            raise _not_json(source, row) from None
         samples.append(_sample(row, identifier, source.name, fields))
     if not samples:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
@@ -120,8 +127,8 @@ def identify(source: Source, fields: FieldMap, limit: int | None = None) -> Iter
     for row in islice(source.rows(), limit):
         try:
             identifier = _identifier(row, source.name, fields, copies)
-        except (TypeError, ValueError) as error:
-            raise _not_json(source, row, error) from None
+        except (TypeError, ValueError, RecursionError):
+            raise _not_json(source, row) from None
         if identifier in seen:
             raise DatasetError(
                 f'{source.name}, {row.where}: id "{identifier}" was used before at {seen[identifier]}; '
@@ -131,36 +138,65 @@ def identify(source: Source, fields: FieldMap, limit: int | None = None) -> Iter
         yield row, identifier
 
 
-def _not_json(source: Source, row: Row, error: Exception) -> DatasetError:
-    return DatasetError(
-        f"{source.name}, {row.where}: not plain JSON ({error}); remove NaN or Infinity values"
-    )
+def _not_json(source: Source, row: Row) -> DatasetError:
+    for name, value in row.columns.items():
+        for part in (name, value):
+            problem = _problem(part)
+            if problem is not None:
+                return DatasetError(f'{source.name}, {row.where}, column "{name}": {problem}')
+    return DatasetError(f"{source.name}, {row.where}: not plain JSON; write the row anew")
+
+
+def _problem(value: Any) -> str | None:
+    """Say why a value cannot be hashed and sent as UTF-8 JSON; None when it can."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, which UTF-8 cannot spell (a cut emoji?); remove or repair it"
+    except RecursionError:
+        return "nested too deeply; flatten it"
+    except ValueError:
+        return "holds NaN or Infinity (or a number too large for a float), which JSON lacks; use null or text"
+    except TypeError as error:
+        return f"not JSON ({error}); use text, numbers, booleans, lists and objects"
+    return None
 
 
 def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     used = {fields.id or DEFAULT_ID}
-    target = None
+    target = _target(row, source, fields.target) if fields.target is not None else None
     if fields.target is not None:
-        target = required(row, source, fields.target, "dataset.target")
         used.add(fields.target)
-        if target is None or target == []:
-            raise DatasetError(
-                f'{source}, {row.where}: the target column "{fields.target}" is empty; '
-                "give a target or remove the row"
-            )
     if fields.input:
         inputs = {
             name: required(row, source, path, f"dataset.input.{name}") for name, path in fields.input.items()
         }
         used.update(fields.input.values())
     else:
-        inputs = {name: value for name, value in row.columns.items() if name not in used}
+        # Templates must not see the object that a dotted target lies in.
+        hidden = used | {_root(row, fields.target or "")}
+        inputs = {name: value for name, value in row.columns.items() if name not in hidden}
         used.update(inputs)
     group = None
     if fields.group is not None:
-        group = str(required(row, source, fields.group, "dataset.group"))
+        value = required(row, source, fields.group, "dataset.group")
+        group = None if value is None or value == "" else _name_of(value)  # then a cluster of its own
     metadata = {name: value for name, value in row.columns.items() if name not in used}
     return Sample(id=identifier, input=inputs, target=target, metadata=metadata, group=group)
+
+
+def _root(row: Row, path: str) -> str:
+    return path if path in row.columns else path.partition(".")[0]
+
+
+def _target(row: Row, source: str, path: str) -> Any:
+    target = required(row, source, path, "dataset.target")
+    if target is None or target == [] or (isinstance(target, list) and None in target):
+        raise DatasetError(
+            f'{source}, {row.where}: the target column "{path}" is empty or holds null; '
+            "give a target or remove the row"
+        )
+    return target
 
 
 def _identifier(row: Row, source: str, fields: FieldMap, copies: Counter[str]) -> str:
@@ -180,4 +216,8 @@ def _identifier(row: Row, source: str, fields: FieldMap, copies: Counter[str]) -
         digest = content_hash(row.columns)[:16]
         copies[digest] += 1
         return f"{digest}-{copies[digest]}"
+    return _name_of(value)
+
+
+def _name_of(value: Any) -> str:
     return value if isinstance(value, str) else canonical_json(value)

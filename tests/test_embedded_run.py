@@ -1,0 +1,64 @@
+"""The whole way, on the real embedded model: three tasks, twice."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from evalkit.cli.main import main
+
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the `local` extra is not installed"),
+]
+
+TASKS = {
+    "sentiment": {"accuracy", "f1_macro", "f1_micro"},
+    "summarization": {"rouge1", "rouge2", "rougeL", "rougeLsum"},
+    "translation": {"bleu", "chrf"},
+}
+
+
+def one_run(task: str, results: Path) -> tuple[dict[str, object], list[dict[str, object]]]:
+    code = main(
+        ["run", f"task={task}", "dataset.limit=4", "model.params.max_tokens=32", f"results_dir={results}"]
+    )
+    assert code == 0
+    folder = next((results / "runs" / task).iterdir())
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text("utf-8").splitlines()]
+    return report, lines
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_embedded_model_is_scored_and_a_second_run_asks_nothing(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report, lines = one_run(task, tmp_path / "first")
+    first_output = capsys.readouterr()
+    again, lines_again = one_run(task, tmp_path / "second")
+
+    assert report["counts"] == {  # every answer is real and fresh
+        "requests": 4, "answered": 4, "failed": 0, "cached": 0,
+        "unparsed": report["counts"]["unparsed"],  # type: ignore[index]
+        "cut_off": report["counts"]["cut_off"],  # type: ignore[index]
+        "refused": 0,
+    }  # fmt: skip
+    metrics = report["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics.keys() >= TASKS[task]
+    assert all(one["low"] <= one["value"] <= one["high"] for one in metrics.values())
+    assert all(name in first_output.out for name in TASKS[task])
+    assert all(line["usage"]["completion"] > 0 for line in lines)  # type: ignore[index]
+
+    assert again["counts"]["cached"] == 4  # type: ignore[index]
+    assert again["metrics"] == metrics
+    for line in lines_again:
+        assert line.pop("cached") is True
+    for line in lines:
+        assert line.pop("cached") is False
+    assert lines_again == lines
