@@ -8,6 +8,7 @@ EvalkitError                  exit code
 │   ├── ModelError                  a model that cannot be used: no key, no file, no package
 │   ├── MetricError                 a metric that cannot score this data
 │   └── ReportError                 a run or report that is absent, damaged or too new
+├── NoBaseline                3     a gate has nothing to compare with
 ├── CacheError                2     the cache file cannot be used
 ├── ReplayMiss                5     replay mode, and an answer is not in the cache
 ├── RunStopped                5     the run cannot go on; what was collected is kept
@@ -53,6 +54,12 @@ class MetricError(UsageError):
 
 class ReportError(UsageError):
     """A run or report is absent, damaged, or written by a newer version."""
+
+
+class NoBaseline(EvalkitError):  # noqa: N818 - a state, not a defect
+    """A gate has nothing to compare with: never a silent pass."""
+
+    exit_code = 3
 
 
 class CacheError(EvalkitError):

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.config.build import (
-    build_cache,
-    build_executor,
-    build_mode,
-    build_model,
-    build_task,
-    check_numbers,
-)
+from evalkit.config.build import build_cache, build_executor, build_mode, build_model, build_task
+from evalkit.config.check import check_settings, public
 from evalkit.report.base import Report
 
 if TYPE_CHECKING:
     from evalkit.config.schema import RunConfig
+    from evalkit.metrics.base import FloatArray
     from evalkit.runner import Listener
 
 
@@ -34,6 +29,41 @@ class Finished:
     too_many_failed: bool
 
 
+def answer_again(report: Report, ids: Sequence[str], times: int) -> dict[str, dict[str, FloatArray]]:
+    """Ask for `times` further trials of some samples, with the settings that the report holds.
+
+    Returns, by sample and metric family, the (t, k) statistics of the run's answers and the further ones.
+    """
+    from evalkit.config.compose import from_plain
+    from evalkit.runner import collect
+    from evalkit.scoring import Resampling, score
+
+    config = from_plain(report.config)
+    config.trials += times
+    task = build_task(config)
+    wanted = set(ids)
+    task = replace(
+        task,
+        dataset=replace(task.dataset, samples=tuple(one for one in task.dataset.samples if one.id in wanted)),
+    )
+    model, cache = build_model(config), build_cache(config)
+    try:
+        collected = collect(
+            task, model, build_executor(config), cache, mode=build_mode(config), trials=config.trials
+        )
+    finally:
+        if cache is not None:
+            cache.close()
+    scored = score(task, collected.outcomes, Resampling(resamples=1))
+    return {
+        one: {
+            family: rows[[generation.sample_id == one for generation in scored.generations]]
+            for family, rows in scored.statistics.items()
+        }
+        for one in ids
+    }
+
+
 def evaluate(
     config: RunConfig,
     *,
@@ -44,16 +74,18 @@ def evaluate(
 
     `listen` hears of every outcome, `say` gets one-line notices (a model is being fetched).
     """
+    from evalkit.report.write import check_writable
     from evalkit.runner import collect
     from evalkit.scoring import Resampling, check_metrics, score
 
-    check_numbers(config)
+    check_settings(config)
     started, created = time.perf_counter(), datetime.now(UTC)
     mode = build_mode(config)
     model = build_model(config, say)
     task = build_task(config)
     model.check(task.dataset.samples)
     check_metrics(task)
+    check_writable(Path(config.results_dir), task.name)
     executor = build_executor(config)
     cache = build_cache(config) if model.cacheable else None
     try:
@@ -64,7 +96,6 @@ def evaluate(
     resampling = Resampling(config.confidence, config.resamples, config.seed)
     scored = score(task, collected.outcomes, resampling)
 
-    from evalkit.config.compose import plain
     from evalkit.report.base import COMPLETE
     from evalkit.report.make import Run, report_of, sample_lines
     from evalkit.report.provenance import provenance
@@ -78,7 +109,7 @@ def evaluate(
         model=model,
         collected=collected,
         scored=scored,
-        config=plain(config),
+        config=public(config),
         seeds={"seed": config.seed, "bootstrap": config.seed},
         provenance=provenance(),
         suite=config.suite,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from evalkit.cache.base import Cache, Entry, Mode
@@ -96,22 +97,28 @@ async def _ask(
     for job in jobs:
         alike.setdefault(job.request.key, []).append(job)
     found: dict[tuple[str, int], Outcome] = {}
+    stream = executor.run((some[0] for some in alike.values()), model, keep)
     try:
-        async for outcome in executor.run((some[0] for some in alike.values()), model, keep):
-            for job in alike[outcome.request_key]:
-                mine = _for_job(outcome, job)
-                found[job.sample_id, job.trial] = mine
-                tally.add(mine)
+        # Closed here, and not when it is collected: nothing is sent any more when the model is let go.
+        async with aclosing(stream):
+            async for outcome in stream:
+                for job in alike[outcome.request_key]:
+                    mine = _for_job(outcome, job)
+                    found[job.sample_id, job.trial] = mine
+                    tally.add(mine)
     finally:
         await model.close()
     return found
 
 
 def _for_job(outcome: Outcome, job: Job) -> Outcome:
+    """Return the outcome for a sample that asked the same: an answer that it has without paying."""
+    if (job.sample_id, job.trial) == (outcome.sample_id, outcome.trial):
+        return outcome
     failure = outcome.failure
     if failure is not None:
         failure = replace(failure, sample_id=job.sample_id, trial=job.trial)
-    return replace(outcome, sample_id=job.sample_id, trial=job.trial, failure=failure)
+    return replace(outcome, sample_id=job.sample_id, trial=job.trial, failure=failure, cached=failure is None)
 
 
 def _from_cache(jobs: Sequence[Job], model: Model, cache: Cache | None) -> dict[tuple[str, int], Outcome]:

@@ -33,11 +33,14 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Scored:
-    """Everything that scoring found out: generations in dataset order, statistics row by row with them."""
+    """Everything that scoring found out: generations in dataset order, statistics row by row with them.
+
+    `metrics` are the families as bound to the data.
+    """
 
     generations: Sequence[Generation]
     statistics: Mapping[str, FloatArray]
-    signatures: Mapping[str, str]
+    metrics: Mapping[str, Metric]
     aggregates: Sequence[Aggregate]
 
 
@@ -64,15 +67,15 @@ def score(task: Task, outcomes: Sequence[Outcome], resampling: Resampling) -> Sc
     ]
     counts = _Counts(generations, outcomes)
     statistics: dict[str, FloatArray] = {}
-    signatures: dict[str, str] = {}
+    metrics: dict[str, Metric] = {}
     aggregates: list[Aggregate] = []
     for family, unbound in task.metrics.items():
         metric = unbound.bind(task.dataset.samples)
         rows = _statistics(metric, generations, samples)
         statistics[family] = rows
-        signatures[family] = metric.signature
+        metrics[family] = metric
         aggregates += _aggregate(metric, rows, generations, samples, counts, resampling)
-    return Scored(generations, statistics, signatures, aggregates)
+    return Scored(generations, statistics, metrics, aggregates)
 
 
 def check_metrics(task: Task) -> None:

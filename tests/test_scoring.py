@@ -171,7 +171,7 @@ def test_a_run_without_answers_has_no_values(outcomes: list[Outcome]) -> None:
     assert not scored.aggregates
     assert not scored.generations
     assert scored.statistics["accuracy"].size == 0
-    assert set(scored.signatures) == {"accuracy"}
+    assert set(scored.metrics) == {"accuracy"}
 
 
 def test_generations_beyond_one_batch_keep_their_rows() -> None:
@@ -188,7 +188,7 @@ def test_a_corpus_metric_agrees_with_its_reference_implementation() -> None:
     found = only(scored)
     assert found.value == pytest.approx(sacrebleu.corpus_bleu(outputs, [targets]).score, abs=1e-9)
     assert (found.maximum, found.higher_is_better) == (100.0, True)
-    assert found.signature == scored.signatures["bleu"]
+    assert found.signature == scored.metrics["bleu"].signature
 
 
 def test_the_interval_is_that_of_binomial_resampling() -> None:

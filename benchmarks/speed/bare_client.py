@@ -1,4 +1,7 @@
-"""The floor: the official client in a loop that only collects answers. Usage: bare_client.py URL N CONCURRENCY KIND."""
+"""The floor: the official client in a loop that only collects answers.
+
+bare_client.py URL N CONCURRENCY aiohttp|httpx2
+"""
 
 import asyncio
 import sys

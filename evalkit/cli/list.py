@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from evalkit import search_path
 
@@ -30,51 +31,71 @@ def main(argv: Sequence[str]) -> int:
     kinds = [options.what] if options.what else list(GROUPS)
     found = {kind: choices(GROUPS[kind]) for kind in kinds}
     if options.json:
-        import json
+        from evalkit.cli.output import print_json
 
-        print(
-            json.dumps(found if options.what is None else found[options.what], ensure_ascii=False, indent=2)
-        )
+        plain = {kind: [one._asdict() for one in entries] for kind, entries in found.items()}
+        print_json(plain if options.what is None else plain[options.what])
         return 0
     for kind, entries in found.items():
-        if not entries:
-            continue
-        if options.what is None:
+        if options.what is None and entries:
             print(f"{kind} ({GROUPS[kind]}=…)")
-        width = max(map(len, entries))
-        for name, text in entries.items():
-            print(f"  {name:<{width}}  {text}".rstrip())
+        width = max((len(one.name) for one in entries), default=0)
+        for one in entries:
+            yours = f" ({one.file})" if one.yours else ""
+            print(f"  {one.name:<{width}}  {one.description}{yours}".rstrip())
     return 0
 
 
-def choices(group: str) -> dict[str, str]:
-    """Return the names in a config group with the sentence in each file's first comment; the user's first."""
-    found: dict[str, str] = {}
-    for folder in (search_path.user_configs(), search_path.shipped("configs")):
-        if folder is not None:
-            for path in sorted((folder / group).glob("*.yaml")):
-                found.setdefault(path.stem, _described(path))
-    return found
+class Choice(NamedTuple):
+    """One file of a config group; `yours` when it comes from ./configs and not from evalkit."""
+
+    name: str
+    description: str
+    yours: bool
+    file: str
+
+
+def choices(group: str) -> list[Choice]:
+    """Return what a config group offers, by name, with the sentence in each file's first comment."""
+    found: dict[str, Choice] = {}
+    mine, ours = search_path.user_configs(), search_path.shipped("configs")
+    for folder in (mine, ours):
+        if folder is None:
+            continue
+        for path in (folder / group).rglob("*.yaml"):
+            name = path.relative_to(folder / group).with_suffix("").as_posix()
+            shown = path.relative_to(folder.parent).as_posix()
+            found.setdefault(name, Choice(name, _described(path), folder is mine, shown))
+    return [found[name] for name in sorted(found)]
 
 
 def _described(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if not line.startswith("#"):
-                break
-            text = line.lstrip("#").strip()
-            if text and not text.startswith("@package"):
-                return text
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("#").strip()
+        if text and not text.startswith("@package"):
+            return text
     return ""
 
 
 def _runs(results_dir: Path, *, as_json: bool) -> int:
-    from evalkit.cli.output import print_json, print_table
-    from evalkit.report.base import read
+    from evalkit.cli.output import note, print_json, print_table
+    from evalkit.errors import ReportError
+    from evalkit.report.base import Report, read
     from evalkit.report.find import run_folders
     from evalkit.report.table import Table
 
-    reports = [read(folder) for folder in run_folders(results_dir)]
+    reports: list[Report] = []
+    for folder in run_folders(results_dir):
+        try:
+            reports.append(read(folder))
+        except ReportError as error:  # one damaged report must not hide the others
+            note(f"evalkit: {error}")
     header = ("run", "task", "dataset", "model", "status", "n", "failed")
     rows = tuple(
         (

@@ -11,12 +11,19 @@ from evalkit.errors import EvalkitError, UsageError, did_you_mean
 
 COMMANDS = {
     "run": "evaluate a model on a task; with no override, the embedded model",
+    "compare": "two runs, paired by sample: differences, intervals, p-values",
+    "gate": "compare with the accepted baseline and set the exit code",
+    "accept": "make a run the baseline",
+    "diff": "prompt changes and outputs of two runs, largest loss first",
+    "selfcheck": "the gate's own false-alarm rate on a task, by an A/A experiment",
     "show": "one report, or one sample of it whole",
     "table": "one score table over many runs",
     "list": "tasks, datasets, models, metrics, prompts or runs",
     "model": "the embedded model: pull, list",
 }
 INTERRUPTED = 130
+BUG = 70  # sysexits' EX_SOFTWARE: Python's own 1 would read as a regression
+COMPLETION = {"-sc", "--shell-completion"}
 
 HELP = """evalkit: evaluate GPT-4-class models with numbers a reviewer can trust
 
@@ -35,6 +42,8 @@ examples:
   evalkit run task=summarization model=gpt-4o dataset.limit=20
   evalkit run -m task=sentiment,qa model=gpt-4o,gpt-4.1
   evalkit show latest
+
+completion: eval "$(evalkit -sc install=bash)"   (or zsh, fish)
 """
 
 
@@ -44,22 +53,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = _take_flag(words, "--debug")
     try:
         _allow_plugins(words)
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
     except EvalkitError as error:
-        if debug:
-            raise
-        print(f"evalkit: {one_line(str(error))}", file=sys.stderr)
-        return error.exit_code
+        return _refused(error, debug=debug)
     except KeyboardInterrupt:
-        print(
-            "evalkit: interrupted; every answer received so far is in the cache, "
-            "the same command goes on from there",
-            file=sys.stderr,
-        )
+        print("evalkit: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away (| head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:  # noqa: BLE001 - shown whole, with an exit code that is nobody's verdict
+        return _bug()
+    return code
+
+
+def _refused(error: EvalkitError, *, debug: bool) -> int:
+    from evalkit.cli.output import one_line
+
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"evalkit: {one_line(str(error))}", file=sys.stderr)
+    return error.exit_code
+
+
+def _bug() -> int:
+    import traceback
+
+    traceback.print_exc()
+    print(
+        "evalkit: this is a bug in evalkit or in a plugin; please report it with the lines above",
+        file=sys.stderr,
+    )
+    return BUG
 
 
 def _dispatch(words: list[str]) -> int:
@@ -72,7 +100,9 @@ def _dispatch(words: list[str]) -> int:
         print(f"evalkit {__version__}")
         return 0
     name, *rest = words
-    if name not in COMMANDS:
+    if name in COMPLETION:
+        name, rest = "complete", [name, *rest]
+    elif name not in COMMANDS:
         raise UsageError(
             f'no command "{name}"{did_you_mean(name, COMMANDS)}; there are {", ".join(COMMANDS)}'
         )
@@ -94,15 +124,17 @@ def _take_flag(words: list[str], flag: str) -> bool:
 
 def _allow_plugins(words: list[str]) -> None:
     """Move --allow-plugin into the environment, where child processes of a sweep find it too."""
-    while "--allow-plugin" in words:
-        place = words.index("--allow-plugin")
-        if place + 1 >= len(words):
-            raise UsageError("--allow-plugin needs the name of a package")
-        packages = [os.environ.get("EVALKIT_PLUGINS", ""), words[place + 1]]
+    flag = "--allow-plugin"
+    words[:] = [
+        part
+        for word in words
+        for part in ((flag, word[len(flag) + 1 :]) if word.startswith(f"{flag}=") else (word,))
+    ]
+    while flag in words:
+        place = words.index(flag)
+        package = words[place + 1] if place + 1 < len(words) else ""
+        if not all(part.isidentifier() for part in package.split(".")):
+            raise UsageError(f"{flag} needs the name of a package, as Python imports it")
+        packages = [os.environ.get("EVALKIT_PLUGINS", ""), package]
         os.environ["EVALKIT_PLUGINS"] = ",".join(name for name in packages if name)
         del words[place : place + 2]
-
-
-def one_line(text: str) -> str:
-    """Return a message without line breaks."""
-    return " ".join(text.split())

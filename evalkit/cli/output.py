@@ -14,6 +14,7 @@ RIGHT = {"score", "n", "failed", "unparsed"}
 
 def print_table(table: Table) -> None:
     """Print a table and its note."""
+    table = _shown(table)
     if not sys.stdout.isatty():
         print("\n".join(plain_lines(table)))
         print(table.note)
@@ -28,6 +29,13 @@ def print_table(table: Table) -> None:
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))  # Text: a name in [brackets] is no markup
     Console().print(shown)
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, without characters that could steer the terminal."""
+    from evalkit.report.markdown import harmless
+
+    return harmless(" ".join(text.split()))
 
 
 def plain_lines(table: Table) -> list[str]:
@@ -47,10 +55,26 @@ def plain_lines(table: Table) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    """Print plain data."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print plain data; with escapes where the output cannot hold a text (lone surrogates, ASCII pipes)."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, ensure_ascii=True, indent=2)
+    print(text)
 
 
 def note(text: str) -> None:
-    """Say something beside the output."""
-    print(text, file=sys.stderr)
+    """Say something beside the output, on one line."""
+    print(one_line(text), file=sys.stderr)
+
+
+def _shown(table: Table) -> Table:
+    """Names come from configs, servers and other people's reports: each cell is one harmless line."""
+    from dataclasses import replace
+
+    return replace(
+        table,
+        header=tuple(map(one_line, table.header)),
+        rows=tuple(tuple(map(one_line, row)) for row in table.rows),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.cli.output import print_json, print_table
+from evalkit.cli.output import one_line, print_json, print_table
 from evalkit.errors import EvalkitError, ReportError, did_you_mean
 from evalkit.records import Generation, Response, Sample, content_hash
 from evalkit.report.base import Report, read
@@ -29,11 +29,11 @@ def main(argv: Sequence[str]) -> int:
     if options.sample is not None:
         return _sample(report, options.sample, as_json=options.json)
     if options.json:
-        print_json(report.to_json())
+        print_json(report.to_json() | {"folder": str(report.folder)})
         return 0
-    print_table(score_table([report]))
+    print_table(score_table([report], every=True))
     for name, value in _facts(report):
-        print(f"{name:>12}  {harmless(value)}")
+        print(f"{name:>12}  {one_line(value)}")
     return 0
 
 

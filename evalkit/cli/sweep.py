@@ -1,27 +1,27 @@
-"""`evalkit run` with Hydra's own flags: -m sweeps, --cfg, --info, --help, shell completion."""
+"""`evalkit run` with Hydra's own flags: -m sweeps, --cfg, --info, shell completion."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.output import note, print_table
-from evalkit.config.compose import (
-    PRIMARY,
-    checked,
-    config_dir,
-    explained,
-    our_search_path,
-    register_schema,
-)
-from evalkit.config.plugins import allowed_packages
-from evalkit.errors import ConfigError, EvalkitError
+from evalkit.cli.main import BUG
+from evalkit.cli.output import note, one_line, print_table
+from evalkit.cli.run import exit_code, perform, print_finished
+from evalkit.config.check import public_override
+from evalkit.config.compose import PRIMARY, checked, config_dir, our_search_path, register_schema
+from evalkit.config.explain import explained
+from evalkit.config.trust import check_composition, check_hydra, check_primary
+from evalkit.errors import EvalkitError, UsageError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,110 +29,148 @@ if TYPE_CHECKING:
     from evalkit.report.suite import Member
 
 JOBS_VARIABLE = "EVALKIT_SWEEP_JOBS"
-HYDRA_PACKAGES = {"hydra", "hydra_plugins"}
+INFO = {"-i", "--info"}
 
 
 def main(argv: Sequence[str]) -> int:
     """Hand over to Hydra; a sweep ends with one table and a suite record, and the worst job's exit code."""
     import hydra
 
+    options = _parsed(argv)
     register_schema()
     # Hydra prints short messages and exits with 1 by itself; ours are clearer and exit with 2.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["evalkit", *argv]
-    overrides = [word for word in argv if not word.startswith("-")]
-    with our_search_path(), explained(overrides), tempfile.TemporaryDirectory() as scratch:
-        _guard(overrides)
+    logging.raiseExceptions = False  # --info prints through logging, which would complain about `| head`
+    with our_search_path(), explained(options.overrides), tempfile.TemporaryDirectory() as scratch:
+        check_primary(PRIMARY)
+        if not options.shell_completion:
+            check_composition(PRIMARY, options.overrides, config_dir(), options.config_dir)
+        sys.argv = ["evalkit", *_words(options, scratch)]
         jobs = Path(scratch) / "jobs.jsonl"
         os.environ[JOBS_VARIABLE] = str(jobs)
         try:
             hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=PRIMARY)(_job)()
         finally:
             del os.environ[JOBS_VARIABLE]
-        return _finish(jobs) if jobs.exists() else 0
+            code = _finish(jobs, sweep=options.multirun)
+        return code
 
 
-def _guard(overrides: Sequence[str]) -> None:
-    """Refuse Hydra plugins that a config names from packages the user has not allowed: they run as code."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.types import RunMode
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """Read Hydra's flags, which may stand anywhere between the overrides."""
+    from hydra._internal.utils import get_args_parser
 
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        config = (
-            GlobalHydra.instance()
-            .config_loader()
-            .load_configuration(
-                config_name=PRIMARY,
-                overrides=list(overrides),
-                run_mode=RunMode.MULTIRUN,
-                validate_sweep_overrides=False,
-            )
-        )
-    named = {f"hydra.{part}": config.hydra[part] for part in ("launcher", "sweeper")}
-    named |= {f"hydra.callbacks.{name}": one for name, one in (config.hydra.callbacks or {}).items()}
-    for setting, one in named.items():
-        target = str(one.get("_target_", "")) if one else ""
-        package = target.partition(".")[0]
-        allowed = allowed_packages() | (HYDRA_PACKAGES if "callbacks" not in setting else set())
-        if package not in allowed:
-            raise ConfigError(
-                f"{setting}._target_={target}: configs may run code only from evalkit, Hydra and allowed "
-                f"packages; if you trust {package}, use --allow-plugin {package}"
-            )
+    words = list(argv)
+    for place, word in enumerate(words[:-1]):
+        if word in INFO and "=" in words[place + 1]:  # `--info task=qa`: the override is not its value
+            words[place] = "--info=all"
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        options = parser.parse_intermixed_args(words)
+    except argparse.ArgumentError as error:
+        raise UsageError(f"evalkit run: {error}") from error
+    modes = [options.cfg is not None, options.info is not None, options.multirun, options.run]
+    if sum(modes) > 1:
+        raise UsageError("evalkit run: -m, -r, --cfg and --info exclude each other; write one of them")
+    return options
+
+
+def _words(options: argparse.Namespace, scratch: str) -> Iterator[str]:
+    """Yield the command line for Hydra: flags first, because its parser takes them nowhere else."""
+    for flag in ("multirun", "run", "resolve", "shell_completion", "hydra_help"):
+        if getattr(options, flag):
+            yield f"--{flag.replace('_', '-')}"
+    for flag in ("cfg", "package", "info", "config_dir"):
+        if getattr(options, flag) is not None:
+            yield f"--{flag.replace('_', '-')}={getattr(options, flag)}"
+    if options.multirun:  # Hydra would leave a multirun.yaml in the working directory
+        yield f'hydra.sweep.dir="{scratch}"'
+    yield from options.overrides
 
 
 def _job(composed: DictConfig) -> int:
     """Run one job; its error is recorded, and the sweep goes on."""
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
-    from evalkit.cli.main import one_line
-    from evalkit.cli.run import exit_code, perform
-
-    hydra_config = HydraConfig.get()
+    whole: Any = HydraConfig.instance().cfg
+    node = whole.hydra
+    single = OmegaConf.is_missing(node.job, "num")
     record: dict[str, Any] = {
-        "number": int(hydra_config.job.num),
-        "overrides": list(hydra_config.overrides.task),
+        "number": 0 if single else int(node.job.num),
+        "overrides": [public_override(one) for one in node.overrides.task],
         "run": None,
         "error": None,
         "code": 0,
     }
-    results_dir, suite = "results", None
+    place: dict[str, Any] = {"results_dir": "results", "suite": None}
     try:
+        check_hydra(whole)
         config = checked(composed)
-        results_dir, suite = config.results_dir, config.suite
+        place = {"results_dir": config.results_dir, "suite": config.suite}
         finished = perform(config)
-        record["run"] = str(finished.folder.relative_to(Path(results_dir)))
+        record["run"] = str(finished.folder.relative_to(Path(config.results_dir)))
         record["code"] = exit_code(finished)
     except EvalkitError as error:
-        record["error"] = one_line(str(error))
-        record["code"] = error.exit_code
+        record |= {"error": one_line(str(error)), "code": error.exit_code}
+    except Exception as error:  # noqa: BLE001 - one job's bug must not take the others' results along
+        traceback.print_exc()
+        record |= {"error": one_line(f"{type(error).__name__}: {error} (a bug)"), "code": BUG}
+    if record["error"] and not single:
         note(f"evalkit: job {record['number']} ({' '.join(record['overrides'])}): {record['error']}")
-    line = json.dumps({**record, "results_dir": results_dir, "suite": suite})
     with Path(os.environ[JOBS_VARIABLE]).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")  # one short append: safe between the processes of a parallel launcher
+        # One short append: safe between the processes of a parallel launcher.
+        file.write(json.dumps({**record, **place}) + "\n")
     return int(record["code"])
 
 
-def _finish(jobs: Path) -> int:
-    from evalkit.report.base import read
-    from evalkit.report.suite import Member, Suite, write_suite
-    from evalkit.report.table import score_table
-
+def _finish(jobs: Path, *, sweep: bool) -> int:
+    """Print what the jobs did, also when the sweep was interrupted; return the worst exit code."""
+    if not jobs.exists():
+        return 0
     records = sorted(
         (json.loads(line) for line in jobs.read_text("utf-8").splitlines()),
         key=lambda one: int(one["number"]),
     )
-    members = [Member(**{key: one[key] for key in Member.__dataclass_fields__}) for one in records]
+    if sweep:
+        _finish_sweep(records)
+    else:
+        _finish_single(records[0])
+    return max(int(one["code"]) for one in records)
+
+
+def _finish_single(record: Mapping[str, Any]) -> None:
+    from evalkit.report.base import read
+
+    if record["error"]:
+        note(f"evalkit: {record['error']}")
+    else:
+        folder = Path(record["results_dir"]) / record["run"]
+        print_finished(read(folder), str(folder))
+
+
+def _finish_sweep(records: Sequence[Mapping[str, Any]]) -> None:
+    from evalkit.report.base import read
+    from evalkit.report.suite import Member, Suite, write_suite
+    from evalkit.report.table import score_table
+
     results_dir = Path(records[0]["results_dir"])
+    members = []
+    for record in records:
+        data = {name: record[name] for name in Member.__dataclass_fields__}
+        if record["run"] is not None:  # a sweep over results_dir has runs in several places
+            data["run"] = os.path.relpath(Path(record["results_dir"]) / record["run"], results_dir)
+        members.append(Member(**data))
     name = records[0]["suite"] or "sweep"
-    suite = Suite(f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}", name, members)
+    suite = Suite(f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", name, members)
     path = write_suite(suite, results_dir)
     if suite.runs:
         print_table(score_table([read(results_dir / run) for run in suite.runs]))
     _say_failed(members)
-    note(f"reports: {results_dir / 'runs'}\nsuite: {path}")
-    return max(one.code for one in members)
+    for folder in dict.fromkeys(str(record["results_dir"]) for record in records):
+        note(f"reports: {Path(folder) / 'runs'}")
+    note(f"suite: {path}")
 
 
 def _say_failed(members: Sequence[Member]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.cli.output import print_json, print_table
-from evalkit.report.base import Report, read
+from evalkit.report.base import REPORT, Report, read
 from evalkit.report.find import find
-from evalkit.report.suite import read_suite
+from evalkit.report.suite import SUITES, read_suite
 from evalkit.report.table import score_table, wide_table
 
 
@@ -23,6 +23,9 @@ def main(argv: Sequence[str]) -> int:
         help="a path, run id, unique prefix, latest, latest:TASK, or a suite's file",
     )
     parser.add_argument("--wide", action="store_true", help="one line a run, one column a metric")
+    parser.add_argument(
+        "--all", action="store_true", dest="every", help="metrics of single classes too, like f1[positive]"
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable, stored values and intervals")
     parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
     options = parser.parse_args(argv)
@@ -30,20 +33,20 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         print_json([_plain(report) for report in reports])
     else:
-        print_table(wide_table(reports) if options.wide else score_table(reports))
+        print_table((wide_table if options.wide else score_table)(reports, every=options.every))
     return 0
 
 
 def _reports(name: str, results_dir: Path) -> list[Report]:
-    suites = results_dir / "suites"
     path = Path(name)
     if not path.is_file():
-        path = suites / f"{name}.json"
-    if path.suffix == ".json" and path.name != "report.json" and path.is_file():
+        path = results_dir / SUITES / f"{name}.json"
+    if path.suffix == ".json" and path.name != REPORT and path.is_file():
         return [read(path.parent.parent / run) for run in read_suite(path).runs]
     return [read(find(name, results_dir))]
 
 
 def _plain(report: Report) -> dict[str, object]:
     data = report.to_json()
-    return {key: data[key] for key in ("run_id", "task", "dataset", "model", "metrics", "counts", "cost")}
+    names = ("run_id", "created", "status", "task", "dataset", "model", "metrics", "counts", "usage", "cost")
+    return {name: data[name] for name in names} | {"folder": str(report.folder)}

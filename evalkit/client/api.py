@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
-import orjson
-
+from evalkit.client import urls
 from evalkit.client.base import Endpoint, Prices, Reply
-from evalkit.client.failures import from_openai
+from evalkit.client.content import request_parts
+from evalkit.client.failures import from_client
+from evalkit.client.redaction import Redaction
 from evalkit.errors import ModelError, RequestError
-from evalkit.records import Message, Request, Response, Sample
+from evalkit.records import Message, Request, Response, Sample, canonical_json
 
 if TYPE_CHECKING:
     import openai
@@ -49,20 +50,21 @@ class ApiModel:
         self.name = name
         self.prices = prices
         self._endpoint = endpoint
-        self._base_url = checked_url(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
+        self._address = urls.parse(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
         self._key_env = api_key_env
-        self._params = dict(params or {})
+        self._params = _checked(params or {})
         self._enforce_schema = enforce_schema
         self._timeout = timeout
         self._connections = connections
         self._client: openai.AsyncOpenAI | None = None
         self._connecting = asyncio.Lock()
         self._cast: Any = None
+        self._redaction = Redaction()
 
     @property
     def identity(self) -> str:
         """The base URL without credentials or query: two servers never share answers."""
-        return url_identity(self._base_url)
+        return self._address.identity
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -93,26 +95,30 @@ class ApiModel:
 
     async def send(self, request: Request) -> Reply:
         """Ask once through the official client; its own retries are off, so that every attempt is seen."""
-        import openai
-
         client = self._client or await self._ready()
+        content, headers = request_parts(request.body)
+        options: Any = {"headers": headers}
         started = time.perf_counter()
         try:
-            response = await client.post(
-                self._endpoint.path, content=orjson.dumps(request.body), cast_to=self._cast, options=_JSON
-            )
-            body = response.content
-        except openai.APIError as error:
-            raise from_openai(error) from None
-        except openai.OpenAIError as error:
-            raise RequestError("connection", str(error), retryable=True) from None
+            # The client's own limit is for each read: a body that trickles in would never reach it.
+            async with asyncio.timeout(self._timeout):
+                response = await client.post(
+                    self._endpoint.path, content=content, cast_to=self._cast, options=options
+                )
+            body = self._redaction.body(response.content)
+        except Exception as error:
+            failure = from_client(error, self._redaction.text)
+            if failure is None:
+                raise
+            raise failure from None
         return Reply(body, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
-            await self._client.close()
-            self._client = None
+            client, self._client = self._client, None
+            await client.close()
+        self._connecting = asyncio.Lock()  # the next run has an event loop of its own
 
     async def _ready(self) -> openai.AsyncOpenAI:
         """Connect once, however many requests come first."""
@@ -122,28 +128,43 @@ class ApiModel:
         return self._client
 
     async def _connect(self) -> openai.AsyncOpenAI:
-        return self._new_client(self._base_url, self._key())
+        return self._new_client(self._address, self._key())
 
-    def _new_client(self, base_url: str, api_key: str) -> openai.AsyncOpenAI:
+    def _new_client(self, address: urls.BaseUrl, api_key: str) -> openai.AsyncOpenAI:
         import httpx2
         import openai
 
         self._cast = httpx2.Response
         limits = httpx2.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
         timeout = httpx2.Timeout(self._timeout, connect=min(CONNECT_SECONDS, self._timeout))
+        headers, secrets = {}, [api_key, *address.query.values()]
+        if address.credentials is not None:
+            basic = b64encode(":".join(address.credentials).encode()).decode()
+            headers["Authorization"] = f"Basic {basic}"
+            secrets += [basic, address.credentials[1]]
+        self._redaction = Redaction(*secrets)
         return openai.AsyncOpenAI(
-            base_url=base_url,
+            base_url=address.url,
             api_key=api_key,
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultAioHttpClient(limits=limits, timeout=timeout),
+            default_headers=headers,
+            default_query=address.query,
+            http_client=openai.DefaultAioHttpClient(
+                limits=limits, timeout=timeout, trust_env=not address.loopback
+            ),
         )
 
     def _key(self) -> str:
         key = os.environ.get(self._key_env, "").strip() if self._key_env else ""
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ModelError(
+                f"model {self.name}: the API key in the environment variable {self._key_env} holds spaces or "
+                "characters that no HTTP header can carry; copy it again"
+            )
         if key:
             return key
-        if self._key_env and (urlsplit(self._base_url).hostname or "").endswith(".openai.com"):
+        if self._key_env and self._address.host.endswith(".openai.com"):
             raise ModelError(
                 f"model {self.name}: no API key in the environment variable {self._key_env}; "
                 f"export {self._key_env}=…, or set model.base_url=URL for a server that needs none"
@@ -195,27 +216,12 @@ class LocalModel(ApiModel):
 
     async def _connect(self) -> openai.AsyncOpenAI:
         address = await asyncio.to_thread(self._server.start)
-        return self._new_client(address.base_url, address.api_key)
+        return self._new_client(urls.parse(address.base_url), address.api_key)
 
 
-_JSON: Any = {"headers": {"Content-Type": "application/json"}}
-
-
-def checked_url(url: str) -> str:
-    """Return a base URL; ModelError when it is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ModelError(
-            f"model.base_url={url_identity(url)!r} is no http(s) address; write it like "
-            "http://127.0.0.1:8000/v1"
-        )
-    return url
-
-
-def url_identity(url: str) -> str:
-    """Return a URL without credentials, query, default port or trailing slash."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = f":{parts.port}" if parts.port and parts.port != default else ""
-    return urlunsplit((parts.scheme, host + port, parts.path.rstrip("/"), "", ""))
+def _checked(params: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        canonical_json(params)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"model.params: not plain JSON ({error}); use finite numbers and texts") from None
+    return dict(params)

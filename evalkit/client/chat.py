@@ -42,28 +42,29 @@ class ChatCompletions:
     def parse(self, body: bytes) -> Response:
         """Return the answer in a body; RequestError of kind bad_response or content_filter."""
         data = _object(body)
-        choice = _choice(data)
+        choice = _choice(data, body)
+        finish_reason = _text(choice.get("finish_reason"))
+        if finish_reason == "content_filter":
+            raise RequestError("content_filter", "the server's content filter withheld the answer")
+        if finish_reason == "error" or choice.get("error"):  # OpenRouter, when its upstream failed half-way
+            raise bad_response("the choice is an error", body)
         message = choice.get("message")
         if not isinstance(message, dict):
             raise bad_response("the choice has no message", body)
-        finish_reason = choice.get("finish_reason")
-        content = message.get("content")
-        if finish_reason == "content_filter":
-            raise RequestError("content_filter", "the server's content filter withheld the answer")
+        content, refusal, calls = message.get("content"), _text(message.get("refusal")), _calls(message)
         if content is not None and not isinstance(content, str):
             raise bad_response("the message's content is not text", body)
-        empty_is_meant = message.get("tool_calls") or message.get("refusal") or finish_reason == "length"
-        if content is None and not empty_is_meant:
+        if content is None and not (calls or refusal or finish_reason == "length"):
             raise bad_response("the message has no content", body)
         return Response(
             text=content or "",
             finish_reason=finish_reason,
-            model=data.get("model"),
-            system_fingerprint=data.get("system_fingerprint"),
+            model=_text(data.get("model")),
+            system_fingerprint=_text(data.get("system_fingerprint")),
             usage=_usage(data.get("usage")),
             logprobs=choice.get("logprobs"),
-            tool_calls=message.get("tool_calls"),
-            refusal=message.get("refusal"),
+            tool_calls=calls,
+            refusal=refusal,
         )
 
 
@@ -88,21 +89,34 @@ def _object(body: bytes) -> dict[str, Any]:
     return data
 
 
-def _choice(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _choice(data: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise bad_response("the body has no choice", orjson.dumps(data))
+        raise bad_response("the body has no choice", body)
     return choices[0]
 
 
+def _calls(message: Mapping[str, Any]) -> list[Any] | None:
+    calls = message.get("tool_calls")
+    return calls if isinstance(calls, list) and calls else None
+
+
 def _usage(value: Any) -> Usage | None:
+    """Return the counted tokens; what a server left out or spelled otherwise counts as 0."""
     if not isinstance(value, dict):
         return None
-    prompt = value.get("prompt_tokens_details") or {}
-    completion = value.get("completion_tokens_details") or {}
     return Usage(
-        prompt=value.get("prompt_tokens") or 0,
-        completion=value.get("completion_tokens") or 0,
-        cached=prompt.get("cached_tokens") or 0,
-        reasoning=completion.get("reasoning_tokens") or 0,
+        prompt=_count(value, "prompt_tokens"),
+        completion=_count(value, "completion_tokens"),
+        cached=_count(value.get("prompt_tokens_details"), "cached_tokens"),
+        reasoning=_count(value.get("completion_tokens_details"), "reasoning_tokens"),
     )
+
+
+def _count(counts: Any, name: str) -> int:
+    value = counts.get(name) if isinstance(counts, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

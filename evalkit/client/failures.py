@@ -1,7 +1,11 @@
-"""What the openai package raises -> RequestError: its kind, and whether asking again can help."""
+"""What the openai package and its transport raise -> RequestError: its kind, whether to ask again."""
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import RequestError
@@ -12,69 +16,106 @@ if TYPE_CHECKING:
 # Statuses after which the same request may succeed.
 RETRYABLE = {408: "timeout", 409: "conflict", 429: "rate_limited"}
 # Statuses after which no request of this run can succeed.
-FATAL = {401: "authentication", 403: "permission_denied", 404: "not_found"}
+FATAL = {401: "authentication", 402: "quota", 403: "permission_denied", 404: "not_found"}
+# The same and more by the API's own codes; llama.cpp gives them as the error's type.
+QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+CONTEXT = {"context_length_exceeded", "exceed_context_size_error"}
+FILTERED = {"content_filter", "content_policy_violation"}
+CONTEXT_WORDS = "maximum context length"  # vLLM gives no code
+REMEDY = {
+    "authentication": "check the API key in the variable that model.api_key_env names",
+    "permission_denied": "check what this API key may use",
+    "not_found": "check model.name and model.base_url",
+    "quota": "check the account's plan and billing",
+}
 SHOWN = 300
 SERVER_ERROR = 500
-RATE_LIMIT = 429
 
 
-def from_openai(error: openai.APIError) -> RequestError:
-    """Return our error for one of the client's; the key is never part of a message."""
+def from_client(error: Exception, hide: Callable[[str], str] = str) -> RequestError | None:
+    """Return our error for one of the client's or its transport's; None for what is neither.
+
+    `hide` takes secrets out of a text; it sees the whole of it, before it is cut to a readable length.
+    """
+    import aiohttp
+    import httpx2
     import openai
 
-    if isinstance(error, openai.APITimeoutError):
-        return RequestError("timeout", "no whole answer within the time limit", retryable=True)
     if isinstance(error, openai.APIStatusError):
-        return _from_status(error)
-    if isinstance(error, openai.APIConnectionError):
-        return RequestError("connection", _short(str(error.__cause__ or error)), retryable=True)
-    return RequestError("bad_response", _short(str(error)), retryable=True)
+        return _from_status(error, hide)
+    known = (openai.OpenAIError, aiohttp.ClientError, httpx2.HTTPError, httpx2.StreamError, OSError)
+    if not isinstance(error, known):
+        return None
+    # The aiohttp transport calls a refused or dropped connection a time-out: the first cause tells.
+    *_, first = _causes(error)
+    if _any(error, TimeoutError) or isinstance(first, httpx2.TimeoutException):
+        return RequestError("timeout", "no whole answer within the time limit, model.timeout", retryable=True)
+    kind = "bad_response" if _any(error, httpx2.DecodingError) else "connection"
+    return RequestError(kind, _short(hide(str(first) or type(first).__name__)), retryable=True)
 
 
-def _from_status(error: openai.APIStatusError) -> RequestError:
+def _from_status(error: openai.APIStatusError, hide: Callable[[str], str]) -> RequestError:
     status = error.status_code
-    code = str(error.code or _body_field(error.body, "code") or "")
-    message = _short(f"HTTP {status}: {_body_field(error.body, 'message') or error.message}")
-    if code in {"insufficient_quota", "billing_hard_limit_reached"}:
-        return RequestError("quota", message, fatal=True)
-    if code in {"context_length_exceeded", "exceed_context_size_error"}:
-        return RequestError("context_length", message)
-    if code in {"content_filter", "content_policy_violation"}:
-        return RequestError("content_filter", message)
+    words = {str(_field(error.body, name)) for name in ("code", "type")}
+    said = _short(hide(f"HTTP {status}: {_said(error)}"))
+    if words & QUOTA:
+        return RequestError("quota", f"{said} ({REMEDY['quota']})", fatal=True)
+    if words & CONTEXT or (status < SERVER_ERROR and CONTEXT_WORDS in said):
+        return RequestError("context_length", said)
+    if words & FILTERED:
+        return RequestError("content_filter", said)
     if status in FATAL:
-        return RequestError(FATAL[status], message, fatal=True)
+        kind = FATAL[status]
+        return RequestError(kind, f"{said} ({REMEDY[kind]})", fatal=True)
     if status in RETRYABLE or status >= SERVER_ERROR:
-        return RequestError(
-            RETRYABLE.get(status, "server_error"),
-            message,
-            retryable=True,
-            retry_after=_retry_after(error.response.headers),
-        )
-    return RequestError("bad_request", message)
+        kind = RETRYABLE.get(status, "server_error")
+        wish = _retry_after(error.response.headers)
+        return RequestError(kind, said, retryable=True, retry_after=wish)
+    return RequestError("bad_request", said)
 
 
-def _body_field(body: object, name: str) -> Any:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what caused it, the first cause last."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _any(error: BaseException, kind: type[BaseException]) -> bool:
+    return any(isinstance(cause, kind) for cause in _causes(error))
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """Return the server's own words: OpenAI's `message`, FastAPI's `detail`, or the body itself."""
+    said = _field(error.body, "message") or _field(error.body, "detail")
+    return str(said or error.body or error.message)
+
+
+def _field(body: object, name: str) -> Any:
     return body.get(name) if isinstance(body, dict) else None
 
 
 def _retry_after(headers: Any) -> float | None:
     """Seconds the server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date."""
-    import time
-    from email.utils import parsedate_to_datetime
-
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:
             continue
         try:
-            return max(0.0, float(value) * scale)
+            seconds = float(value) * scale
         except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except ValueError:
-            continue
+            seconds = _until(value)
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     return None
+
+
+def _until(date: str) -> float:
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _short(text: str) -> str:

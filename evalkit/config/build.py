@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import search_path
 from evalkit.cache.base import Mode
-from evalkit.config.plugins import construct, plugin
 from evalkit.config.schema import DatasetConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, did_you_mean
+from evalkit.plugins import construct, plugin, takes
 from evalkit.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 RESERVED = {"model", "messages", "prompt", "input", "stream", "n", "response_format"}
 ENDPOINTS = ("chat",)
+# What the runner calls; a class without these would fail in the middle of a run.
+METRIC = ("bind", "statistics", "combine", "aggregate")
+MODEL = ("check", "request", "parse", "send", "close")
 
 
 def build_task(config: RunConfig) -> Task:
@@ -55,8 +58,10 @@ def build_dataset(config: DatasetConfig) -> Dataset:
 
 def build_source(config: DatasetConfig) -> Source:
     """Return the loader that `_target_` names, with the options that it takes."""
-    cls = plugin(config._target_, "dataset")
-    options: dict[str, Any] = {"path": search_path.data_path(config.path), "encoding": config.encoding}
+    cls = plugin(config._target_, "dataset", ("rows",))
+    always: dict[str, Any] = {"path": search_path.data_path(config.path), "encoding": config.encoding}
+    # A third party's loader may have no file and no encoding.
+    options = {name: value for name, value in always.items() if name in takes(cls)} | config.options
     if config.records is not None:
         options["records"] = config.records
     return construct(cls, options, "dataset")  # type: ignore[no-any-return]
@@ -95,7 +100,8 @@ def _step(one: Any, setting: str) -> Step:
     name, options = (one, {}) if isinstance(one, str) else (None, {})
     if isinstance(one, Mapping) and "_target_" in one:
         options = {key: value for key, value in one.items() if key != "_target_"}
-        return construct(plugin(one["_target_"], setting), options, setting)  # type: ignore[no-any-return]
+        cls = plugin(one["_target_"], setting, ("__call__", "name"))
+        return construct(cls, options, setting)  # type: ignore[no-any-return]
     if isinstance(one, Mapping) and len(one) == 1:
         name, options = next(iter(one.items()))
     if name is None:
@@ -111,6 +117,10 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
     """Return the metric families by name."""
     if not config:
         raise ConfigError("no metrics: set metrics=[accuracy] or others (evalkit list metrics)")
+    if "_target_" in config:
+        raise ConfigError(
+            "metrics._target_: a metric's file nests its own name: `my_metric:`, then `_target_: …` indented"
+        )
     metrics = {}
     for family, value in config.items():
         if not isinstance(value, Mapping) or "_target_" not in value:
@@ -118,9 +128,8 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
                 f"metrics.{family}: no metric of that name was chosen; write metrics=[{family}] to select it"
             )
         options = {key: one for key, one in value.items() if key != "_target_"}
-        metrics[family] = construct(
-            plugin(value["_target_"], f"metrics.{family}"), options, f"metrics.{family}"
-        )
+        cls = plugin(value["_target_"], f"metrics.{family}", METRIC)
+        metrics[family] = construct(cls, options, f"metrics.{family}")
     return metrics
 
 
@@ -129,12 +138,17 @@ def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) 
     from evalkit.client.api import ApiModel, LocalModel
     from evalkit.client.recorded import RecordedModel
 
-    cls = plugin(config.model._target_, "model")
+    cls = plugin(config.model._target_, "model", MODEL)
     model = config.model
     if not model.name:
         raise ConfigError("model.name is missing; set it to the name that the server knows")
     if issubclass(cls, RecordedModel):
         return _recorded(cls, config)
+    for setting in ("path", "output", "id"):
+        if getattr(model, setting) is not None:
+            raise ConfigError(f"model.{setting} belongs to recorded outputs: add model=recorded")
+    if issubclass(cls, LocalModel) and model.base_url is not None:
+        raise ConfigError("model.base_url: the embedded model has its own server; add model=openai")
     common = {"endpoint": _endpoint(model.endpoint), "name": model.name, "params": _params(model)}
     if issubclass(cls, LocalModel):
         return cls(**common, timeout=model.timeout, say=say)
@@ -149,9 +163,7 @@ def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) 
         **model.options,
     }
     if cls is not ApiModel:  # a third party's: it gets what it takes
-        import inspect
-
-        taken = inspect.signature(cls).parameters
+        taken = takes(cls)
         options = {key: value for key, value in options.items() if key in taken or key in model.options}
     return construct(cls, options, "model")  # type: ignore[no-any-return]
 
@@ -226,7 +238,8 @@ def build_executor(config: RunConfig) -> Executor:
         if getattr(settings, name) < 1:
             raise ConfigError(f"executor.{name}={getattr(settings, name)}: must be at least 1")
     options = {"concurrency": settings.concurrency, "attempts": settings.attempts, "seed": config.seed}
-    return construct(plugin(settings._target_, "executor"), options, "executor")  # type: ignore[no-any-return]
+    cls = plugin(settings._target_, "executor", ("run",))
+    return construct(cls, options, "executor")  # type: ignore[no-any-return]
 
 
 def build_mode(config: RunConfig) -> Mode:
@@ -242,15 +255,3 @@ def build_cache(config: RunConfig) -> SqliteCache | None:
     from evalkit.cache.sqlite import SqliteCache
 
     return None if build_mode(config) is Mode.OFF else SqliteCache(config.cache.path)
-
-
-def check_numbers(config: RunConfig) -> None:
-    """Refuse settings outside their range before anything is read or sent."""
-    if config.trials < 1:
-        raise ConfigError(f"trials={config.trials}: must be at least 1")
-    if not 0 < config.confidence < 1:
-        raise ConfigError(f"confidence={config.confidence}: must lie between 0 and 1, like 0.95")
-    if config.resamples < 1:
-        raise ConfigError(f"resamples={config.resamples}: must be at least 1")
-    if not 0 <= config.max_failed <= 1:
-        raise ConfigError(f"max_failed={config.max_failed}: a share of the samples, from 0 to 1")

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+OPEN = (
+    *("dataset.input", "dataset.options", "prompt.variables", "model.extra", "model.options"),
+    *("metrics", "gate.margins"),
+)
+"""Mappings with free names (dataset.input.question=column); everything else is closed."""
 
 
 @dataclass
@@ -28,6 +37,7 @@ class DatasetConfig:
     id: str | None = None
     group: str | None = None
     limit: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -111,6 +121,22 @@ class ExecutorConfig:
 
 
 @dataclass
+class GateConfig:
+    """What a gate asks for (see evalkit.compare.policy)."""
+
+    kind: str = "no_regression"
+    alpha: float = 0.05
+    margin: float = 0.01
+    margins: dict[str, float] = field(default_factory=dict)
+    metrics: list[str] = field(default_factory=list)
+    on_inconclusive: str = "warn"
+    resamples: int = 10_000
+    intersect: bool = False
+    critical: str | None = None
+    confirm: int = 3
+
+
+@dataclass
 class RunConfig:
     """Everything that a run is made of."""
 
@@ -121,6 +147,7 @@ class RunConfig:
     metrics: dict[str, Any] = field(default_factory=dict)
     cache: CacheConfig = field(default_factory=CacheConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     trials: int = 1
     seed: int = 0
     confidence: float = 0.95
@@ -128,3 +155,13 @@ class RunConfig:
     max_failed: float = 0.01
     suite: str | None = None
     results_dir: str = "results"
+
+
+def open_schema() -> DictConfig:
+    """Return the schema as Hydra composes on it."""
+    from omegaconf import OmegaConf
+
+    node: DictConfig = OmegaConf.structured(RunConfig)
+    for path in OPEN:
+        OmegaConf.set_struct(OmegaConf.select(node, path), value=False)
+    return node

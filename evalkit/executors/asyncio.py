@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from evalkit.client.base import Model
 from evalkit.errors import EvalkitError, RequestError, RunStopped
@@ -14,20 +14,25 @@ from evalkit.records import Failure, Outcome, Response
 
 FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
 LONGEST_WAIT = 60.0
+# A server that asks for more (a quota of the day) is not waited for: the next run asks again. The official
+# client draws the same line.
+LONGEST_WISH = 120.0
 
 
 @dataclass(frozen=True)
 class AsyncioExecutor:
     """At most `concurrency` requests in flight, each tried up to `attempts` times.
 
-    Waits grow exponentially with full jitter; a server's Retry-After is honoured. `seed` is for the jitter.
+    Waits grow exponentially with full jitter; a server's Retry-After is honoured. `seed` is for the jitter,
+    `sleep` waits that many seconds.
     """
 
     concurrency: int = 16
     attempts: int = 5
     seed: int = 0
+    sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, repr=False)
 
-    async def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncIterator[Outcome]:
+    async def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncGenerator[Outcome, None]:
         """Yield outcomes as they come."""
         source = iter(jobs)
         finished: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
@@ -79,8 +84,8 @@ class AsyncioExecutor:
             except RequestError as error:
                 if error.fatal:
                     raise RunStopped(f"the run stopped at sample {job.sample_id}: {error}") from None
-                if error.retryable and attempt < self.attempts:
-                    await asyncio.sleep(_wait(attempt, error.retry_after, rng))
+                if error.retryable and attempt < self.attempts and (error.retry_after or 0) <= LONGEST_WISH:
+                    await self.sleep(_wait(attempt, error.retry_after, rng))
                     continue
                 return _failed(job, error, attempt)
             await keep(job.request, reply)
@@ -97,7 +102,10 @@ def _wait(attempt: int, retry_after: float | None, rng: random.Random) -> float:
 
 
 def _failed(job: Job, error: RequestError, attempts: int) -> Outcome:
-    failure = Failure(job.sample_id, job.trial, error.kind, error.message, attempts)
+    message = error.message
+    if error.retry_after is not None and error.retry_after > LONGEST_WISH:
+        message = f"{message} (the server asks to wait {error.retry_after:.0f} s)"
+    failure = Failure(job.sample_id, job.trial, error.kind, message, attempts)
     return Outcome(job.sample_id, job.trial, job.request.key, failure=failure)
 
 

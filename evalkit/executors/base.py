@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,9 +25,10 @@ class Job:
 class Executor(Protocol):
     """Runs jobs."""
 
-    def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncIterator[Outcome]:
+    def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncGenerator[Outcome, None]:
         """Yield an outcome for each job, in any order; RunStopped when going on is pointless.
 
         A job holds its slot until `keep` has returned, so a killed process loses at most what was in flight.
+        Closing the generator ends all that still runs.
         """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from evalkit.errors import ReportError
 from evalkit.records import Aggregate
 
 SCHEMA_VERSION = 1
+RUNS = "runs"
 REPORT = "report.json"
 SAMPLES = "samples.jsonl"
 MARKDOWN = "report.md"
@@ -19,11 +21,20 @@ MARKDOWN = "report.md"
 COMPLETE = "complete"
 WITH_FAILURES = "complete_with_failures"
 
+# What every reader of a report takes for granted; a file without it was damaged or edited.
+NEEDED = {
+    "task": ("name",),
+    "dataset": ("name", "fingerprint", "n"),
+    "model": ("asked", "served", "params"),
+    "counts": ("requests", "failed", "cached", "unparsed"),
+}
+
 
 @dataclass(frozen=True)
 class Report:
     """One run, as report.json holds it; the samples lie beside it in samples.jsonl.
 
+    `families` hold what aggregates the samples' statistics again, without the data: class, options, key.
     `metrics` are in the scale of the reference implementation; tables multiply those of scale 1 by 100.
     """
 
@@ -36,6 +47,7 @@ class Report:
     postprocess: list[Any]
     model: Mapping[str, Any]
     metrics: Mapping[str, Aggregate]
+    families: Mapping[str, Any]
     counts: Mapping[str, int]
     failures: Mapping[str, int]
     usage: Mapping[str, int]
@@ -52,7 +64,7 @@ class Report:
         """Return the plain data of report.json."""
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "folder"}
         data["metrics"] = {
-            name: {key: value for key, value in asdict(one).items() if key != "metric"}
+            name: {key: _finite(value) for key, value in asdict(one).items() if key != "metric"}
             for name, one in self.metrics.items()
         }
         return {"schema_version": data.pop("schema_version"), **data}
@@ -62,14 +74,13 @@ class Report:
         assert self.folder is not None
         path = self.folder / SAMPLES
         try:
-            with path.open(encoding="utf-8") as file:
+            with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
-                    try:
-                        yield json.loads(line)
-                    except json.JSONDecodeError:
-                        raise ReportError(f"{path}, line {number}: damaged; run the task again") from None
+                    yield _sample(line, f"{path}, line {number}")
         except FileNotFoundError:
             raise ReportError(f"{path}: missing; the report has lost its samples") from None
+        except OSError as error:
+            raise ReportError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def read(folder: Path) -> Report:
@@ -77,12 +88,14 @@ def read(folder: Path) -> Report:
     path = folder / REPORT
     try:
         data = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ReportError(f"{path}: no report there; evalkit list runs shows the runs there are") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ReportError(f"{path}: damaged ({error}); run the task again") from None
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path}: damaged ({error}); run the task again") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(version, int) or isinstance(version, bool):
         raise ReportError(f"{path}: not an evalkit report (no schema_version)")
     if version > SCHEMA_VERSION:
         raise ReportError(
@@ -90,7 +103,25 @@ def read(folder: Path) -> Report:
             "upgrade evalkit"
         )
     try:
+        for part, names in NEEDED.items():
+            for name in names:
+                data[part][name]
         data["metrics"] = {name: Aggregate(metric=name, **values) for name, values in data["metrics"].items()}
         return Report(**data, folder=folder)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ReportError(f"{path}: damaged ({error}); run the task again") from None
+        raise ReportError(f"{path}: damaged ({error}); run the task again") from error
+
+
+def _sample(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        sample = json.loads(line)
+    except ValueError:  # bad JSON or bad UTF-8
+        sample = None
+    if not isinstance(sample, dict) or "id" not in sample:
+        raise ReportError(f"{where}: damaged; run the task again")
+    return sample
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: what could not be computed is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

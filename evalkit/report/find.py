@@ -5,16 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalkit.errors import ReportError, did_you_mean
-from evalkit.report.base import REPORT
+from evalkit.report.base import REPORT, RUNS
 
 LATEST = "latest"
+SECOND = len("20260131-235959")
 
 
-def run_folders(results_dir: Path, task: str | None = None) -> list[Path]:
-    """Return the folders of all finished runs, oldest first (run ids begin with their time)."""
-    pattern = f"{task or '*'}/*/{REPORT}"
-    found = [path.parent for path in (results_dir / "runs").glob(pattern)]
-    return sorted((path for path in found if not path.name.startswith(".")), key=lambda path: path.name)
+def run_folders(results_dir: Path) -> list[Path]:
+    """Return the folders of all finished runs, oldest first."""
+    found = [path for path in (results_dir / RUNS).glob(f"*/*/{REPORT}") if path.parent.name[0] != "."]
+    return [path.parent for path in sorted(found, key=_age)]
+
+
+def _age(path: Path) -> tuple[str, int, str]:
+    """Run ids begin with their second; within it, the file's time decides."""
+    run_id = path.parent.name
+    return run_id[:SECOND], path.stat().st_mtime_ns, run_id
 
 
 def find(name: str, results_dir: Path) -> Path:
@@ -25,21 +31,31 @@ def find(name: str, results_dir: Path) -> Path:
     if (as_path / REPORT).is_file():
         return as_path
     word, _, task = name.partition(":")
-    runs = run_folders(results_dir, task if word == LATEST and task else None)
+    runs = run_folders(results_dir)
     if word == LATEST:
-        if not runs:
-            of_task = f' of task "{task}"' if task else ""
-            raise ReportError(f"no run{of_task} under {results_dir / 'runs'} yet; make one with evalkit run")
-        return runs[-1]
+        return _latest(runs, task, results_dir)
     matches = [path for path in runs if path.name == name] or [
         path for path in runs if path.name.startswith(name)
     ]
-    if len(matches) == 1:
+    if len(matches) == 1 and name:
         return matches[0]
-    if matches:
+    if matches and name:
         shown = ", ".join(path.name for path in matches[:5])
         raise ReportError(f'"{name}" is the beginning of {len(matches)} runs ({shown}); write more of the id')
     raise ReportError(
-        f'no run "{name}"{did_you_mean(name, [path.name for path in runs])} under {results_dir / "runs"}; '
+        f'no run "{name}"{did_you_mean(name, [path.name for path in runs])} under {results_dir / RUNS}; '
         "evalkit list runs shows them"
     )
+
+
+def _latest(runs: list[Path], task: str, results_dir: Path) -> Path:
+    if not runs:
+        raise ReportError(f"no run under {results_dir / RUNS} yet; make one with evalkit run")
+    of_task = [path for path in runs if not task or path.parent.name == task]
+    if not of_task:
+        tasks = sorted({path.parent.name for path in runs})
+        raise ReportError(
+            f'no run of task "{task}"{did_you_mean(task, tasks)} under {results_dir / RUNS}; '
+            f"there are runs of {', '.join(tasks)}"
+        )
+    return of_task[-1]

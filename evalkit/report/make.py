@@ -12,6 +12,7 @@ from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 
 if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
+    from evalkit.metrics.base import Metric
     from evalkit.runner import Collected
     from evalkit.scoring import Scored
     from evalkit.task import Task
@@ -67,6 +68,7 @@ def report_of(run: Run) -> Report:
             "params": dict(run.model.settings),
         },
         metrics={one.metric: one for one in run.scored.aggregates},
+        families={name: family_of(metric) for name, metric in run.scored.metrics.items()},
         counts={
             "requests": len(outcomes),
             "answered": len(responses),
@@ -85,6 +87,21 @@ def report_of(run: Run) -> Report:
         seeds=run.seeds,
         suite=run.suite,
     )
+
+
+def family_of(metric: Metric) -> dict[str, Any]:
+    """Return what is needed to aggregate a bound metric's statistics again."""
+    cls = type(metric)
+    return {
+        "target": f"{cls.__module__}.{cls.__qualname__}",
+        "options": metric.options,
+        "names": list(metric.names),
+        "headline": list(metric.headline),
+        "key": metric.key,
+        "signature": metric.signature,
+        "higher_is_better": metric.higher_is_better,
+        "maximum": metric.maximum,
+    }
 
 
 def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
@@ -152,8 +169,9 @@ def _counted(values: Any) -> dict[str, int]:
 
 
 def total_usage(outcomes: Any) -> Usage:
-    """Add up the tokens of all answers, cached ones included."""
-    usages = [one.response.usage for one in outcomes if one.response is not None and one.response.usage]
+    """Add up the tokens of all answers, cached ones included; samples that asked the same share an answer."""
+    answers = {one.request_key: one.response.usage for one in outcomes if one.response is not None}
+    usages = [usage for usage in answers.values() if usage is not None]
     return Usage(
         prompt=sum(one.prompt for one in usages),
         completion=sum(one.completion for one in usages),
@@ -177,5 +195,5 @@ def cost_of(outcomes: Any, prices: Prices | None) -> dict[str, Any] | None:
 def price(usage: Usage, prices: Prices) -> float:
     """US dollars; cached prompt tokens at their own price where there is one."""
     cached_price = prices.input if prices.cached_input is None else prices.cached_input
-    fresh = usage.prompt - usage.cached
+    fresh = max(0, usage.prompt - usage.cached)
     return (fresh * prices.input + usage.cached * cached_price + usage.completion * prices.output) / MILLION

@@ -11,12 +11,17 @@ from evalkit.report.base import Report
 from evalkit.report.table import Table, score_table
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&@:-])")
+# GitHub looks for @names and #numbers in the text that is shown, so a backslash does not stop it.
+_REFERENCE = re.compile(r"(@(?=\w)|#(?=\d))")
+# Joiners that Persian, Indic scripts and emoji need; they change no direction.
+_JOINERS = "\u200c\u200d"
+_BASIC = 0xFFFF
 
 
 def render(report: Report) -> str:
     """Return the Markdown of one report: failures first, then the table, then how it was made."""
     parts = [f"# {escape(report.task['name'])}: {escape(report.model['asked'])}", *_warnings(report)]
-    table = score_table([report])
+    table = score_table([report], every=True)
     columns = [place for place, name in enumerate(table.header) if name not in {"task", "run"}]
     parts += [
         markdown_table(
@@ -52,24 +57,44 @@ def markdown_table(table: Table) -> str:
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is: no markup, no HTML, no mention, no control characters."""
     text = " ".join(harmless(text).split())
-    return _SPECIAL.sub(r"\\\1", text)
+    return "&#8203;".join(_SPECIAL.sub(r"\\\1", part) for part in _split_references(text))
+
+
+def code(text: str) -> str:
+    """Return an inline code span whose delimiter is longer than any run of backticks inside."""
+    text = " ".join(harmless(text).split())
+    delimiter = "`" * (_longest_backticks(text) + 1)
+    pad = " " if "`" in text else ""
+    return f"{delimiter}{pad}{text}{pad}{delimiter}" if text else ""
 
 
 def fenced(text: str, language: str = "") -> str:
     """Return a code block whose fence is longer than any run of backticks inside."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{harmless(text)}\n{fence}"
+    text = harmless(text)
+    fence = "`" * max(3, _longest_backticks(text) + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def harmless(text: str) -> str:
     """Replace control and direction-changing characters (ANSI, bidi) by visible escapes."""
     return "".join(
         char
-        if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs"} or char == "\u200d"
+        if char in "\n\t" or char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Cs"}
         else f"\\u{ord(char):04x}"
+        if ord(char) <= _BASIC
+        else f"\\U{ord(char):08x}"
         for char in text
     )
+
+
+def _longest_backticks(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
+
+
+def _split_references(text: str) -> list[str]:
+    """Split behind each @ and # that GitHub would make a mention or a reference of."""
+    parts = _REFERENCE.split(text)
+    return [parts[place] + "".join(parts[place + 1 : place + 2]) for place in range(0, len(parts), 2)]
 
 
 def _warnings(report: Report) -> list[str]:
@@ -100,14 +125,14 @@ def _facts(report: Report) -> list[tuple[str, str]]:
             "dataset",
             (
                 f"{escape(report.dataset['name'])}, {report.dataset['n']} samples, "
-                f"fingerprint `{report.dataset['fingerprint'][:16]}`"
+                f"fingerprint {code(report.dataset['fingerprint'][:16])}"
             ),
         ),
         (
             "model",
             f"asked {escape(model['asked'])}, served {escape(', '.join(model['served']) or 'unknown')}",
         ),
-        ("parameters", f"`{json.dumps(model['params'], ensure_ascii=False)}`"),
+        ("parameters", code(json.dumps(model["params"], ensure_ascii=False))),
         ("requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"),
         ("tokens", f"{report.usage['prompt']} prompt, {report.usage['completion']} completion"),
     ]
@@ -117,13 +142,13 @@ def _facts(report: Report) -> list[tuple[str, str]]:
                 "cost",
                 (
                     f"{report.cost['usd']:.4f} USD, {report.cost['paid_usd']:.4f} paid by this run "
-                    f"(prices of {report.cost['prices']['recorded']})"
+                    f"(prices of {escape(report.cost['prices']['recorded'])})"
                 ),
             )
         )
     git = report.provenance.get("git")
     if git:
-        facts.append(("code", f"`{git['sha'][:12]}`{' with uncommitted changes' if git['dirty'] else ''}"))
+        facts.append(("code", code(git["sha"][:12]) + (" with uncommitted changes" if git["dirty"] else "")))
     facts.append(("made by", escape(f"evalkit {report.provenance['versions'].get('evalkit')}")))
     return facts
 
@@ -142,4 +167,4 @@ def _signatures(report: Report) -> list[str]:
     signatures: dict[str, list[str]] = {}
     for name, one in report.metrics.items():
         signatures.setdefault(one.signature, []).append(name)
-    return [f"- {escape(', '.join(names))}: `{signature}`" for signature, names in signatures.items()]
+    return [f"- {escape(', '.join(names))}: {code(signature)}" for signature, names in signatures.items()]

@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evalkit.errors import ReportError
-from evalkit.report.write import write_text
+from evalkit.report.write import json_text, write_text
+
+SCHEMA_VERSION = 1
+SUITES = "suites"
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,8 @@ class Suite:
 
 def write_suite(suite: Suite, results_dir: Path) -> Path:
     """Write results/suites/<suite-id>.json."""
-    path = results_dir / "suites" / f"{suite.suite_id}.json"
-    data = {"schema_version": 1, **asdict(suite)}
-    write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    path = results_dir / SUITES / f"{suite.suite_id}.json"
+    write_text(path, json_text({"schema_version": SCHEMA_VERSION, **asdict(suite)}))
     return path
 
 
@@ -48,9 +50,15 @@ def read_suite(path: Path) -> Suite:
     """Read a suite back."""
     try:
         data = json.loads(path.read_text("utf-8"))
+        version = data["schema_version"]
+        if version > SCHEMA_VERSION:
+            raise ReportError(
+                f"{path}: written by a newer evalkit (schema {version}, this one reads up to "
+                f"{SCHEMA_VERSION}); upgrade evalkit"
+            )
         members = [Member(**one) for one in data["members"]]
         return Suite(data["suite_id"], data["name"], members)
-    except FileNotFoundError:
-        raise ReportError(f"{path}: no such suite") from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ReportError(f"{path}: damaged ({error})") from None
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReportError(f"{path}: damaged ({error})") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evalkit.records import Aggregate
 from evalkit.report.base import Report
 
-NOTE = "scores x 100 with {confidence:.0%} intervals; BLEU and chrF on their own 0-100 scale"
+NOTE = "scores x 100{intervals}; BLEU and chrF on their own 0-100 scale"
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,23 @@ def shown(value: float | None, maximum: float) -> str:
 
 def interval(one: Aggregate) -> str:
     """Return `[81.2, 92.0]`, or a dash where a metric has none."""
-    if one.low is None or one.high is None:
+    if one.low is None or one.high is None or math.isnan(one.low + one.high):
         return "-"
     return f"[{shown(one.low, one.maximum)}, {shown(one.high, one.maximum)}]"
 
 
-def score_table(reports: Sequence[Report]) -> Table:
+def shown_metrics(report: Report, *, every: bool) -> dict[str, Aggregate]:
+    """Return a report's metrics; those of single classes (`f1[positive]`) only when `every` one is wanted."""
+    return {name: one for name, one in report.metrics.items() if every or "[" not in name}
+
+
+def score_table(reports: Sequence[Report], *, every: bool = False) -> Table:
     """One line per run and metric."""
     header = ("task", "dataset", "model", "metric", "score", "interval", "n", "failed", "unparsed", "run")
     rows: list[tuple[str, ...]] = []
     for report in reports:
         first = (report.task["name"], report.dataset["name"], report.model["asked"])
-        for name, one in report.metrics.items():
+        for name, one in shown_metrics(report, every=every).items():
             rows.append(
                 (
                     *(("", "", "") if rows and rows[-1][-1] == report.run_id else first),
@@ -58,14 +63,12 @@ def score_table(reports: Sequence[Report]) -> Table:
             rows.append(
                 (*first, "(nothing scored)", "-", "-", "0", str(report.counts["failed"]), "0", report.run_id)
             )
-    confidences = {one.confidence for report in reports for one in report.metrics.values()}
-    confidence = confidences.pop() if len(confidences) == 1 else 0.95
-    return Table(header, tuple(rows), NOTE.format(confidence=confidence))
+    return Table(header, tuple(rows), _note(reports))
 
 
-def wide_table(reports: Sequence[Report]) -> Table:
+def wide_table(reports: Sequence[Report], *, every: bool = False) -> Table:
     """One line per run, one column per metric."""
-    names = list(dict.fromkeys(name for report in reports for name in report.metrics))
+    names = list(dict.fromkeys(name for report in reports for name in shown_metrics(report, every=every)))
     header = ("task", "dataset", "model", *names, "n", "failed", "run")
     rows = []
     for report in reports:
@@ -84,4 +87,10 @@ def wide_table(reports: Sequence[Report]) -> Table:
                 report.run_id,
             )
         )
-    return Table(header, tuple(rows), score_table(reports).note)
+    return Table(header, tuple(rows), _note(reports))
+
+
+def _note(reports: Sequence[Report]) -> str:
+    confidences = sorted({one.confidence for report in reports for one in report.metrics.values()})
+    levels = " and ".join(f"{confidence * 100:g}%" for confidence in confidences)
+    return NOTE.format(intervals=f" with {levels} intervals" if levels else "")

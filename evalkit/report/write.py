@@ -13,13 +13,25 @@ from typing import Any
 import orjson
 
 from evalkit.errors import ReportError
-from evalkit.report.base import MARKDOWN, REPORT, SAMPLES, Report
+from evalkit.report.base import MARKDOWN, REPORT, RUNS, SAMPLES, Report
 from evalkit.report.markdown import render
+
+
+def check_writable(results_dir: Path, task: str) -> None:
+    """Raise ReportError now, before anything is paid for, when the report could not be written later."""
+    parent = results_dir / RUNS / task
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=".check-", dir=parent)).rmdir()
+    except OSError as error:
+        raise ReportError(
+            f"{parent}: reports cannot be written there ({error.strerror or error}); set results_dir=FOLDER"
+        ) from error
 
 
 def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Path) -> Path:
     """Write report.json, samples.jsonl and report.md; return the run's folder."""
-    parent = results_dir / "runs" / report.task["name"]
+    parent = results_dir / RUNS / report.task["name"]
     final: Path = parent / report.run_id
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -31,9 +43,8 @@ def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Pat
                 for line in samples:
                     file.write(_json_line(line))
                 _to_disk(file)
-            text = json.dumps(report.to_json(), ensure_ascii=False, indent=2, allow_nan=False)
-            (folder / REPORT).write_text(text + "\n", "utf-8")
-            (folder / MARKDOWN).write_text(render(report), "utf-8")
+            _write_whole(folder / REPORT, json_text(report.to_json()))
+            _write_whole(folder / MARKDOWN, render(report))
             folder.rename(final)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -42,22 +53,45 @@ def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Pat
         raise ReportError(
             f"{final}: the report cannot be written ({error.strerror or error}); answers are in the cache: "
             "free space or set results_dir=FOLDER and run again"
-        ) from None
+        ) from error
     return final
 
 
 def write_text(path: Path, text: str) -> None:
     """Write one file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_whole(temporary, text)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def json_text(value: Any) -> str:
+    """Return indented JSON, readable in any language; with escapes where a text is no valid Unicode."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
+        text = json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False)
+    return text + "\n"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        _to_disk(file)
 
 
 def _json_line(line: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
+    except TypeError:  # a lone surrogate, which UTF-8 cannot spell, or an integer of more than 64 bits
         return json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n"
 
 

@@ -5,55 +5,70 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from evalkit.errors import ConfigError, did_you_mean
+from evalkit.errors import ConfigError, EvalkitError, did_you_mean
 
 ALLOW_VARIABLE = "EVALKIT_PLUGINS"
+OURS = "evalkit"
 
 
-def allowed_packages() -> set[str]:
+def allowed_packages() -> list[str]:
     """Return the packages whose classes a config may name: the environment says so, never a file."""
-    return {
-        "evalkit",
-        *(name.strip() for name in os.environ.get(ALLOW_VARIABLE, "").split(",") if name.strip()),
-    }
+    return [OURS, *filter(None, map(str.strip, os.environ.get(ALLOW_VARIABLE, "").split(",")))]
 
 
-def plugin(target: Any, setting: str) -> type:
-    """Return the class that `_target_` names; importing runs code, so the package must be allowed."""
+def plugin(target: Any, setting: str, needs: Collection[str] = (), *, ours: bool = True) -> type:
+    """Return the class that `_target_` names; importing runs code, so the package must be allowed.
+
+    `needs` are the methods without which the class cannot serve as this setting; `ours` says whether
+    evalkit's own classes can.
+    """
     if not isinstance(target, str) or "." not in target:
         raise ConfigError(f"{setting}._target_ must name a class like package.module.Class, got {target!r}")
     module_name, _, class_name = target.rpartition(".")
-    package = module_name.partition(".")[0]
-    if package not in allowed_packages():
+    allowed = allowed_packages() if ours else allowed_packages()[1:]
+    if not _within(module_name, allowed):
+        package = module_name.partition(".")[0]
         raise ConfigError(
             f"{setting}._target_={target}: configs may run code only from evalkit and allowed packages; "
             f"if you trust {package}, use --allow-plugin {package} or {ALLOW_VARIABLE}={package}"
         )
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"{setting}._target_={target}: cannot import {module_name} ({error})") from None
+    except Exception as error:  # the plugin's code may raise anything; --debug shows where
+        raise ConfigError(
+            f"{setting}._target_={target}: cannot import {module_name} ({type(error).__name__}: {error})"
+        ) from error
     found = getattr(module, class_name, None)
     # A name that a module merely imported (os, subprocess.Popen) is no plugin of that package.
-    if not isinstance(found, type) or found.__module__.partition(".")[0] != package:
+    if not isinstance(found, type) or not _within(found.__module__, allowed):
         classes = [name for name, one in vars(module).items() if isinstance(one, type)]
         raise ConfigError(
             f"{setting}._target_={target}: {module_name} has no class {class_name}"
             f"{did_you_mean(class_name, classes)}"
         )
+    lacking = sorted(set(needs) - set(dir(found)))
+    if lacking:
+        raise ConfigError(
+            f"{setting}._target_={target}: it cannot serve here, it has no {', '.join(lacking)}"
+        )
     return found
 
 
-def construct(cls: type, options: Mapping[str, Any], setting: str) -> Any:
-    """Return cls(**options); an option that it does not take, or lacks, is an error by name."""
-    parameters = {
+def takes(cls: type) -> Mapping[str, inspect.Parameter]:
+    """Return the options of a class by name."""
+    return {
         name: one
         for name, one in inspect.signature(cls).parameters.items()
         if one.kind in {one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD}
     }
+
+
+def construct(cls: type, options: Mapping[str, Any], setting: str) -> Any:
+    """Return cls(**options); an option that it does not take, or lacks, is an error by name."""
+    parameters = takes(cls)
     for name in options:
         if name not in parameters:
             raise ConfigError(
@@ -65,5 +80,11 @@ def construct(cls: type, options: Mapping[str, Any], setting: str) -> Any:
             raise ConfigError(f"{setting}.{name} is missing: {cls.__name__} needs it")
     try:
         return cls(**options)
-    except TypeError as error:
-        raise ConfigError(f"{setting}: {error}") from None
+    except EvalkitError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{setting}: {error}") from error
+
+
+def _within(module_name: str, packages: Collection[str]) -> bool:
+    return any(module_name == one or module_name.startswith(f"{one}.") for one in packages)

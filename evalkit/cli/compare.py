@@ -1,0 +1,75 @@
+"""`evalkit compare BASE CAND`: what changed, how surely, and by how much; it informs and does not judge."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from evalkit.compare.base import Comparison
+
+NOT_COMPARABLE = 4
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare two sides; exit 0 whatever the verdict, 4 when they cannot be compared."""
+    parser = argparse.ArgumentParser(
+        "evalkit compare", description="Paired comparison of two runs, suites or baselines."
+    )
+    parser.add_argument(
+        "base", metavar="BASE", help="baseline name, run, suite, git:REF[:NAME] or merge-base"
+    )
+    parser.add_argument(
+        "candidate", metavar="CAND", help="run or suite (default: latest)", nargs="?", default="latest"
+    )
+    parser.add_argument(
+        "settings", nargs="*", metavar="gate.SETTING=VALUE", help="for example gate.alpha=0.01"
+    )
+    parser.add_argument(
+        "--intersect", action="store_true", help="compare the samples that match, with a warning"
+    )
+    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    parser.add_argument("--json", action="store_true", help="the same as --format json")
+    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    options = parser.parse_args(argv)
+
+    from evalkit.compare.load import load_baseline, load_runs
+    from evalkit.config.compose import load
+    from evalkit.config.gate import comparison_options
+
+    results = Path(options.results_dir)
+    settings = load(options.settings).gate
+    wanted = comparison_options(settings, intersect=options.intersect or settings.intersect)
+
+    from evalkit.compare.compare import compare
+
+    found = compare(load_baseline(options.base, results), load_runs(options.candidate, results), wanted)
+    show(found, "json" if options.json else options.format)
+    return NOT_COMPARABLE if any(case.problem for case in found.cases) or not found.cases else 0
+
+
+def show(comparison: Comparison, form: str) -> None:
+    """Print a comparison: one sentence, the table, what stands beside it."""
+    from evalkit.compare import render
+
+    if form == "json":
+        print_json(render.plain(comparison))
+        return
+    if form == "markdown":
+        print(render.markdown(comparison), end="")
+        return
+    print(render.sentence(comparison))
+    print()
+    table = render.metric_table(comparison)
+    if table.rows:
+        print_table(table)
+    slices = render.slice_table(comparison)
+    if slices is not None:
+        print()
+        print_table(slices)
+    for remark in render.remarks(comparison):
+        print(f"- {remark}")

@@ -1,0 +1,1 @@
+"""Two measurements of the same samples -> differences, tests and verdicts."""

@@ -1,0 +1,309 @@
+"""Sides -> Comparison: paired, tested, corrected over everything that gates, and judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from evalkit.compare.base import (
+    CaseComparison,
+    Comparison,
+    Effect,
+    Family,
+    MetricComparison,
+    Side,
+    Verdict,
+)
+from evalkit.compare.effect import Level, effects
+from evalkit.compare.notes import notes_on
+from evalkit.compare.pair import Match, match, pairs_of
+from evalkit.compare.policy import Judged, Policy, blocks, judge
+from evalkit.compare.side import metric_of
+from evalkit.compare.slices import flips, slices_of
+from evalkit.statistics.multiple import holm
+from evalkit.statistics.power import PlannedTest, detectable_effect, required_n
+
+
+@dataclass(frozen=True)
+class Options:
+    """How sides are compared."""
+
+    policy: Policy = field(default_factory=Policy)
+    resamples: int = 10_000
+    seed: int = 0
+    intersect: bool = False
+    """Compare the samples that match, with a warning, instead of refusing."""
+    slices: bool = True
+
+    @property
+    def level(self) -> Level:
+        """The level of single tests."""
+        return Level(self.policy.alpha, self.resamples, self.seed)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A case before its p-values are corrected together with those of the other cases."""
+
+    baseline: Side
+    candidate: Side
+    found: Match
+    effects: Mapping[str, tuple[Family, Effect]]
+    bounded: Mapping[str, tuple[Effect, Effect]]
+    problem: str | None = None
+
+
+def compare(baselines: Sequence[Side], candidates: Sequence[Side], options: Options) -> Comparison:
+    """Compare matching cases of two runs or suites.
+
+    Holm's correction runs over all gated metrics of all cases; a case that one side lacks is a problem of
+    its own, never silently left out.
+    """
+    tested = [_test(before, after, options) for before, after in _matched(baselines, candidates)]
+    lonely = _unmatched(baselines, candidates)
+    judged = _judge_all(tested, options)
+    cases = [_case(one, judged[place], options) for place, one in enumerate(tested)]
+    label = baselines[0].label if baselines else "baseline"
+    return Comparison(
+        baseline=label,
+        candidate=candidates[0].label if candidates else "candidate",
+        policy={
+            "kind": options.policy.kind,
+            "alpha": options.policy.alpha,
+            "on_inconclusive": options.policy.on_inconclusive,
+            "resamples": options.resamples,
+            "seed": options.seed,
+        },
+        cases=cases,
+        notes=lonely,
+    )
+
+
+def _matched(baselines: Sequence[Side], candidates: Sequence[Side]) -> list[tuple[Side, Side]]:
+    """Match by case; a single run is compared with a single run whatever it is called."""
+    if len(baselines) == 1 and len(candidates) == 1:
+        return [(baselines[0], candidates[0])]
+    by_case = {one.case: one for one in candidates}
+    return [(one, by_case[one.case]) for one in baselines if one.case in by_case]
+
+
+def _unmatched(baselines: Sequence[Side], candidates: Sequence[Side]) -> list[str]:
+    if len(baselines) == 1 and len(candidates) == 1:
+        return []
+    mine, theirs = {one.case for one in baselines}, {one.case for one in candidates}
+    found = [f"{case} is missing from the candidate" for case in sorted(mine - theirs)]
+    return found + [f"{case} has no baseline" for case in sorted(theirs - mine)]
+
+
+def _test(baseline: Side, candidate: Side, options: Options) -> _Tested:
+    found = match(baseline, candidate)
+    problem = None if options.intersect and found.common else found.problem
+    shared = [name for name in candidate.families if name in baseline.families]
+    unlike = [name for name in shared if candidate.families[name].key != baseline.families[name].key]
+    if not problem and not shared:
+        problem = (
+            f"no metric in common: the baseline has {', '.join(baseline.families)}, "
+            f"the candidate {', '.join(candidate.families)}"
+        )
+    if not problem and unlike:
+        name = unlike[0]
+        problem = (
+            f"metric {name} was made differently ({baseline.families[name].key} and "
+            f"{candidate.families[name].key}); score both runs with the same options"
+        )
+    if problem:
+        return _Tested(baseline, candidate, found, {}, {}, problem)
+    results: dict[str, tuple[Family, Effect]] = {}
+    bounded: dict[str, tuple[Effect, Effect]] = {}
+    for name in shared:
+        family = candidate.families[name]
+        metric = metric_of(family)
+        pairs = pairs_of(metric, name, baseline, candidate, found.common)
+        if pairs is None:
+            continue
+        results |= {
+            value: (family, effect)
+            for value, effect in zip(family.names, effects(metric, pairs, options.level), strict=True)
+        }
+        if len(pairs.baseline) < len(found.common):
+            worst, best = (
+                pairs_of(metric, name, baseline, candidate, found.common, favour=favour) for favour in (-1, 1)
+            )
+            assert worst is not None
+            assert best is not None
+            both = zip(
+                effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
+            )
+            bounded |= dict(zip(family.names, both, strict=True))
+    if not results:
+        problem = "no sample was answered on both sides"
+    return _Tested(baseline, candidate, found, results, bounded, problem)
+
+
+def gated_names(family: Family, policy: Policy) -> tuple[str, ...]:
+    """Return the names of a family that the policy gates."""
+    if policy.metrics:
+        return tuple(name for name in family.names if name in policy.metrics or family.name in policy.metrics)
+    return family.headline
+
+
+def _judge_all(tested: Sequence[_Tested], options: Options) -> list[dict[str, MetricComparison]]:
+    """Correct the gated metrics of all cases together, then judge each."""
+    policy = options.policy
+    places = [
+        (place, name)
+        for place, one in enumerate(tested)
+        for name, (family, _) in one.effects.items()
+        if name in gated_names(family, policy)
+    ]
+    adjusted = _adjusted([tested[place].effects[name][1] for place, name in places])
+    corrected = dict(zip(places, adjusted, strict=True))
+    # Failed samples are bounded by correcting the same way with every effect at its worst, then at its best.
+    ends = [
+        dict(
+            zip(
+                places,
+                _adjusted(
+                    [
+                        tested[place].bounded[name][end]
+                        if name in tested[place].bounded
+                        else tested[place].effects[name][1]
+                        for place, name in places
+                    ]
+                ),
+                strict=True,
+            )
+        )
+        for end in (0, 1)
+    ]
+    found: list[dict[str, MetricComparison]] = []
+    for place, one in enumerate(tested):
+        metrics = {}
+        for name, (family, effect) in one.effects.items():
+            gated = (place, name) in corrected
+            pair = corrected.get((place, name), (effect.p_worse, effect.p_better))
+            metrics[name] = _metric(name, family, effect, policy, pair, gated=gated)
+            if gated and name in one.bounded:
+                metrics[name] = _bounded(
+                    metrics[name],
+                    one.bounded[name],
+                    [ends[end][place, name] for end in (0, 1)],
+                    policy,
+                    len(one.found.common) - effect.n,
+                )
+        found.append(metrics)
+    return found
+
+
+def _adjusted(found: Sequence[Effect]) -> list[tuple[float, float]]:
+    if not found:
+        return []
+    worse = holm(np.array([one.p_worse for one in found]))
+    better = holm(np.array([one.p_better for one in found]))
+    return list(zip(worse.tolist(), better.tolist(), strict=True))
+
+
+def _metric(
+    name: str, family: Family, effect: Effect, policy: Policy, adjusted: tuple[float, float], *, gated: bool
+) -> MetricComparison:
+    margin = policy.margin_of(name, family.maximum)
+    judged = judge(
+        effect,
+        policy,
+        margin,
+        maximum=family.maximum,
+        better=family.higher_is_better,
+        adjusted=adjusted,
+    )
+    detectable, needed = _planned(effect, policy, margin, family)
+    return MetricComparison(
+        metric=name,
+        family=family.name,
+        effect=effect,
+        margin=margin,
+        gated=gated,
+        higher_is_better=family.higher_is_better,
+        maximum=family.maximum,
+        signature=family.signature,
+        p_adjusted=adjusted[0] if gated else None,
+        p_better_adjusted=adjusted[1] if gated else None,
+        detectable=detectable,
+        needed_n=needed if judged.verdict is Verdict.INCONCLUSIVE else None,
+        verdict=judged.verdict,
+        reason=judged.reason,
+    )
+
+
+def _planned(
+    effect: Effect, policy: Policy, margin: float, family: Family
+) -> tuple[float | None, int | None]:
+    """Return the detectable loss at this n, and the n that would rule a loss beyond the margin out."""
+    if not effect.se > 0 or effect.n < 2 or math.isnan(effect.se):  # noqa: PLR2004
+        return None, None
+    sd = effect.se * math.sqrt(effect.n)
+    test = PlannedTest(alpha=policy.alpha, two_sided=False)
+    detectable = detectable_effect(sd, effect.n, test, power=policy.power)
+    gain = effect.difference if family.higher_is_better else -effect.difference
+    # What stands between the difference as observed and the margin's edge is what must be told apart.
+    distance = margin + gain
+    if distance <= 0:
+        distance = -gain
+    return detectable, required_n(distance, sd, test, power=policy.power) if distance > 0 else None
+
+
+def _bounded(
+    metric: MetricComparison,
+    ends: tuple[Effect, Effect],
+    adjusted: Sequence[tuple[float, float]],
+    policy: Policy,
+    failed: int,
+) -> MetricComparison:
+    """Keep the verdict when it holds with failed samples at their worst and at their best; else INVALID."""
+    verdicts = [
+        judge(
+            end,
+            policy,
+            metric.margin,
+            maximum=metric.maximum,
+            better=metric.higher_is_better,
+            adjusted=pair,
+        ).verdict
+        for end, pair in zip(ends, adjusted, strict=True)
+    ]
+    if all(blocks(one, policy) == blocks(metric.verdict, policy) for one in verdicts):
+        return metric
+    judged = Judged(
+        Verdict.INVALID,
+        f"{failed} samples have no answer on one side: counted at their worst the verdict is {verdicts[0]}, "
+        f"at their best {verdicts[1]}; ask again for the failed samples",
+    )
+    return replace(metric, verdict=judged.verdict, reason=judged.reason)
+
+
+def _case(one: _Tested, metrics: Mapping[str, MetricComparison], options: Options) -> CaseComparison:
+    before, after = one.baseline, one.candidate
+    ids = list(one.found.common)
+    failed = tuple(sum(not side.samples[name].answered for name in ids) for side in (before, after))
+    notes = list(notes_on(before, after))
+    if one.problem is None and one.found.problem:
+        notes.insert(0, f"compared on the {len(ids)} samples that match: {one.found.problem}")
+    fixed, broken = flips(before, after, ids) if not one.problem else ([], [])
+    shown = (
+        slices_of(before, after, ids, metrics, options.level) if options.slices and not one.problem else []
+    )
+    return CaseComparison(
+        case=after.case,
+        baseline=before.facts,
+        candidate=after.facts,
+        metrics=list(metrics.values()),
+        n_paired=len(ids),
+        failed=(failed[0], failed[1]),
+        fixed=fixed,
+        broken=broken,
+        slices=shown,
+        notes=notes,
+        problem=one.problem,
+    )

@@ -1,0 +1,206 @@
+"""A comparison in words and tables, the same for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from evalkit.compare.base import CaseComparison, Comparison, MetricComparison, Verdict
+from evalkit.report.markdown import escape, markdown_table
+from evalkit.report.table import Table, shown
+
+SHOWN_IDS = 10
+HEADER = (
+    "case",
+    "metric",
+    "baseline",
+    "candidate",
+    "difference",
+    "interval",
+    "p",
+    "adjusted p",
+    "n",
+    "detectable",
+    "verdict",
+)
+ORDER = (
+    Verdict.REGRESSED,
+    Verdict.INVALID,
+    Verdict.INCONCLUSIVE,
+    Verdict.IMPROVED,
+    Verdict.PASSED,
+)
+
+
+def sentence(comparison: Comparison) -> str:
+    """Say the outcome in one sentence, the worst thing first."""
+    problems = [case for case in comparison.cases if case.problem]
+    if problems:
+        return f"{Verdict.NOT_COMPARABLE}: {problems[0].case}: {problems[0].problem}."
+    gated = [(case, one) for case in comparison.cases for one in case.metrics if one.gated]
+    for verdict in ORDER:
+        found = [(case, one) for case, one in gated if one.verdict is verdict]
+        if found:
+            case, one = found[0]
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            return f"{verdict}: {case.case} {_in_words(one)}{more}; {one.reason}."
+    return "Nothing was gated."
+
+
+def _in_words(one: MetricComparison) -> str:
+    effect = one.effect
+    assert effect is not None
+    scale = 100 / one.maximum
+    moved = effect.difference * scale
+    verb = "is unchanged at" if effect.difference == 0 else ("rose" if moved > 0 else "fell")
+    if effect.difference == 0:
+        return f"{one.metric} {verb} {shown(effect.candidate, one.maximum)}"
+    return (
+        f"{one.metric} {verb} by {abs(moved):.1f} points, from {shown(effect.baseline, one.maximum)} "
+        f"to {shown(effect.candidate, one.maximum)} (interval {_signed(effect.low * scale)} to "
+        f"{_signed(effect.high * scale)}, p {_equals(effect.p_value)}, n = {effect.n})"
+    )
+
+
+def metric_table(comparison: Comparison) -> Table:
+    """One line per metric; those that do not gate are in brackets."""
+    rows = [
+        (case.case, *_cells(one))
+        for case in comparison.cases
+        for one in case.metrics
+        if one.effect is not None and ("[" not in one.metric or one.gated)
+    ]
+    alpha = comparison.policy["alpha"]
+    note = (
+        f"differences in points (scores x 100; BLEU, chrF as is), {1 - alpha:.0%} intervals; p two-sided; "
+        "adjusted p one-sided for a loss (Holm over gated metrics); (…) does not gate; detectable: the loss "
+        "found with 80% power"
+    )
+    return Table(HEADER, tuple(rows), note)
+
+
+def _cells(one: MetricComparison) -> tuple[str, ...]:
+    effect = one.effect
+    assert effect is not None
+    scale = 100 / one.maximum
+    return (
+        one.metric if one.gated else f"({one.metric})",
+        shown(effect.baseline, one.maximum),
+        shown(effect.candidate, one.maximum),
+        _signed(effect.difference * scale),
+        f"[{_signed(effect.low * scale)}, {_signed(effect.high * scale)}]",
+        _p(effect.p_value),
+        "-" if one.p_adjusted is None else _p(one.p_adjusted),
+        str(effect.n),
+        "-" if one.detectable is None else f"{one.detectable * scale:.1f}",
+        str(one.verdict),
+    )
+
+
+def slice_table(comparison: Comparison) -> Table | None:
+    """Slices by metadata, the largest loss first; None when there are none."""
+    rows = [
+        (case.case, f"{one.column}={one.value}", one.metric, one)
+        for case in comparison.cases
+        for one in case.slices
+    ]
+    if not rows:
+        return None
+    rows.sort(key=lambda row: row[3].difference)
+    return Table(
+        ("case", "slice", "metric", "baseline", "candidate", "difference", "n", "adjusted p"),
+        tuple(
+            (
+                case,
+                where,
+                metric,
+                f"{one.baseline:.3g}",
+                f"{one.candidate:.3g}",
+                f"{one.difference:+.3g}",
+                str(one.n),
+                _p(one.p_adjusted),
+            )
+            for case, where, metric, one in rows
+        ),
+        "slices never gate; p by Benjamini-Hochberg over all slices; stored units",
+    )
+
+
+def remarks(comparison: Comparison) -> Iterator[str]:
+    """Yield what stands beside the table: inconclusive metrics' needs, flips, costs, circumstances."""
+    yield from comparison.notes
+    for case in comparison.cases:
+        for one in case.metrics:
+            if one.gated and one.needed_n is not None and one.effect is not None:
+                yield (
+                    f"{case.case} {one.metric}: about {one.needed_n} samples would settle it "
+                    f"(this was {one.effect.n})"
+                )
+        if case.fixed or case.broken:
+            yield f"{case.case}: {_ids('fixed', case.fixed)}; {_ids('broken', case.broken)}"
+        yield from (f"{case.case}: {text}" for text in _resources(case))
+        yield from (f"{case.case}: {note}" for note in case.notes)
+
+
+def _resources(case: CaseComparison) -> Iterator[str]:
+    before, after = case.baseline, case.candidate
+    for key, name, form in (
+        ("cost_usd", "cost", "{:.4f} USD"),
+        ("latency_p50", "median latency", "{:.2f} s"),
+        ("latency_p95", "95th percentile of latency", "{:.2f} s"),
+    ):
+        old, new = before.get(key), after.get(key)
+        if old is not None and new is not None and (old or new):
+            change = f" ({new / old - 1:+.0%})" if old else ""
+            yield f"{name} {form.format(old)} to {form.format(new)}{change}"
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the comparison as Markdown: sentence, table, slices, remarks."""
+    table = metric_table(comparison)
+    parts = [f"**{escape(sentence(comparison))}**", markdown_table(table), f"_{escape(table.note)}_"]
+    slices = slice_table(comparison)
+    if slices is not None:
+        parts += ["<details><summary>Slices</summary>", markdown_table(slices), "</details>"]
+    notes = list(remarks(comparison))
+    if notes:
+        parts.append("\n".join(f"- {escape(note)}" for note in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def plain(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as plain data; numbers that JSON has no spelling for become null."""
+    found = _finite({"schema_version": 1, **asdict(comparison)})
+    assert isinstance(found, dict)
+    return found
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _ids(what: str, found: Sequence[str]) -> str:
+    if not found:
+        return f"none {what}"
+    more = f" and {len(found) - SHOWN_IDS} more" if len(found) > SHOWN_IDS else ""
+    return f"{len(found)} {what} ({', '.join(found[:SHOWN_IDS])}{more})"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}"
+
+
+def _equals(p: float) -> str:
+    return _p(p) if p < 0.001 else f"= {_p(p)}"  # noqa: PLR2004
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004

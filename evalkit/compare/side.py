@@ -1,0 +1,108 @@
+"""A run on disk -> a side of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalkit.compare.base import Family, Measured, Side
+from evalkit.errors import ReportError
+from evalkit.plugins import construct, plugin
+from evalkit.records import Sample
+
+if TYPE_CHECKING:
+    from evalkit.metrics.base import FloatArray, Metric
+    from evalkit.report.base import Report
+
+
+def case_of(report: Report) -> str:
+    """Name what was measured, to match the runs of two suites: the task, and the dataset where it differs."""
+    task, dataset = report.task["name"], report.dataset["name"]
+    return dataset if dataset.startswith(task) else f"{task}-{dataset}"
+
+
+def side_of(report: Report, label: str) -> Side:
+    """Read a run's samples into a side; ReportError when the report is of before statistics were kept."""
+    families = {name: family_of(name, one) for name, one in report.families.items()}
+    metrics = {name: metric_of(one) for name, one in families.items()}
+    by_id: dict[str, list[Mapping[str, Any]]] = {}
+    for line in report.samples():
+        by_id.setdefault(line["id"], []).append(line)
+    if not by_id:
+        raise ReportError(f"{report.folder}: no samples in the report")
+    return Side(
+        label=label,
+        case=case_of(report),
+        facts=facts_of(report, [line for lines in by_id.values() for line in lines]),
+        families=families,
+        samples={name: _measured(lines, metrics) for name, lines in by_id.items()},
+        folder=report.folder,
+    )
+
+
+def family_of(name: str, stored: Mapping[str, Any]) -> Family:
+    """Read a family back from a report or a baseline."""
+    return Family(
+        name=name,
+        target=stored["target"],
+        options=stored["options"],
+        names=tuple(stored["names"]),
+        headline=tuple(stored["headline"]),
+        key=stored["key"],
+        signature=stored["signature"],
+        higher_is_better=stored["higher_is_better"],
+        maximum=stored["maximum"],
+    )
+
+
+def metric_of(family: Family) -> Metric:
+    """Build the bound metric again; it aggregates without the data."""
+    where = f"metrics.{family.name}"
+    return construct(plugin(family.target, where), family.options, where)  # type: ignore[no-any-return]
+
+
+def facts_of(report: Report, lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is told beside the numbers."""
+    latencies = [line["latency"] for line in lines if line.get("latency") is not None]
+    middle, late = np.quantile(latencies, [0.5, 0.95]).tolist() if latencies else (None, None)
+    return {
+        "run_id": report.run_id,
+        "created": report.created,
+        "task": report.task["name"],
+        "dataset": dict(report.dataset),
+        "model": report.model["asked"],
+        "served": dict(report.model["served"]),
+        "system_fingerprint": dict(report.model["system_fingerprint"]),
+        "params": dict(report.model["params"]),
+        "prompt_sha256": report.prompt["sha256"] if report.prompt else None,
+        "usage": dict(report.usage),
+        "cost_usd": report.cost["usd"] if report.cost else None,
+        "latency_p50": middle,
+        "latency_p95": late,
+        "requests": report.counts["requests"],
+        "git": report.provenance.get("git"),
+    }
+
+
+def _measured(lines: list[Mapping[str, Any]], metrics: Mapping[str, Metric]) -> Measured:
+    first = lines[0]
+    answered = [line for line in lines if "failure" not in line]
+    rows: dict[str, FloatArray] = {}
+    bounds: dict[str, tuple[FloatArray, FloatArray]] = {}
+    for name, metric in metrics.items():
+        if answered:
+            rows[name] = np.asarray([line["statistics"][name] for line in answered], dtype=np.float64)
+        else:
+            found = metric.bounds(Sample(first["id"], first["input"], first["target"]))
+            if found is not None:
+                bounds[name] = found
+    return Measured(
+        hash=first["hash"],
+        group=first.get("group"),
+        rows=rows,
+        failed=len(lines) - len(answered),
+        bounds=bounds,
+        request_keys=tuple(line["request_key"] for line in lines),
+    )

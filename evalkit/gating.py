@@ -1,0 +1,164 @@
+"""The regression workflow: gate a run against the accepted baseline, confirm critical samples, accept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.compare.base import Comparison, Side
+from evalkit.compare.baseline import baseline_folder, write_baseline
+from evalkit.compare.compare import compare
+from evalkit.compare.gate import GateResult, decide
+from evalkit.compare.load import default_baseline, load_baseline, reports_of
+from evalkit.compare.selfcheck import SelfCheck, read_selfcheck, selfcheck, write_selfcheck
+from evalkit.compare.side import side_of
+from evalkit.compare.slices import right_answers, right_or_wrong
+from evalkit.config.gate import comparison_options, policy_of
+from evalkit.errors import ReportError, RunStopped, UsageError
+
+if TYPE_CHECKING:
+    from evalkit.config.schema import GateConfig
+    from evalkit.report.base import Report
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A comparison with what the gate made of it."""
+
+    comparison: Comparison
+    result: GateResult
+    remarks: Sequence[str] = ()
+    """What an A/A experiment found about this gate, where one was made."""
+
+
+def gate(
+    candidate: str,
+    baseline: str | None,
+    results_dir: Path,
+    config: GateConfig,
+    say: Say = lambda _: None,
+) -> Gated:
+    """Compare a run or suite with a baseline (default: `main`, or the merge base in CI) and judge it.
+
+    Raises NoBaseline when there is none, ReportError when a side cannot be read.
+    """
+    policy = policy_of(config)
+    reports = reports_of(candidate, results_dir)
+    sides = [side_of(report, report.run_id) for report in reports]
+    bases = load_baseline(baseline or default_baseline(), results_dir)
+    comparison = compare(bases, sides, comparison_options(config, intersect=config.intersect))
+    blocked: list[str] = []
+    if config.critical is not None:
+        for report, side in zip(reports, sides, strict=True):
+            before = next((one for one in bases if one.case == side.case), None)
+            if before is not None:
+                blocked += _blocking(report, before, side, config, say)
+    checks = [
+        read_selfcheck(one.case, baseline_folder(results_dir, bases[0].baseline or "")) for one in sides
+    ]
+    remarks = [f"{one.case}: {one.sentence}" for one in checks if one is not None]
+    return Gated(comparison, decide(comparison, policy, blocked), remarks)
+
+
+def accept(
+    name: str,
+    baseline: str,
+    reason: str,
+    results_dir: Path,
+    *,
+    allow_failures: bool = False,
+    allow_dirty: bool = False,
+) -> Path:
+    """Make a run or suite the baseline; returns its folder.
+
+    Refuses a run with failed requests, and one made from uncommitted code: nobody could make it again.
+    """
+    reports = reports_of(name, results_dir)
+    if not reason.strip():
+        raise ReportError("--reason is empty; say why these scores are accepted")
+    for report in reports:
+        failed, git = report.counts["failed"], report.provenance.get("git")
+        if failed and not allow_failures:
+            raise ReportError(
+                f"run {report.run_id}: {failed} of {report.counts['requests']} requests failed; run again to "
+                "ask for them, or accept it with --allow-failures"
+            )
+        if git and git["dirty"] and not allow_dirty:
+            raise ReportError(
+                f"run {report.run_id} was made from uncommitted changes; commit and run again (answers come "
+                "from the cache), or accept it with --allow-dirty"
+            )
+    cases = [side_of(report, report.run_id) for report in reports]
+    twice = {side.case for side in cases if sum(one.case == side.case for one in cases) > 1}
+    if twice:
+        raise ReportError(
+            f"several runs measure {', '.join(sorted(twice))}; a baseline holds one run a task: "
+            "accept one of them"
+        )
+    return write_baseline(cases, baseline, reason, results_dir)
+
+
+def _blocking(report: Report, before: Side, after: Side, config: GateConfig, say: Say) -> Iterator[str]:
+    """Yield a sentence for each critical sample that was right, is wrong, and stays so when asked again."""
+    broken = [one for one in _critical(report, config.critical or "") if _was_broken(one, before, after)]
+    if not broken:
+        return
+    if config.confirm:
+        say(f"{after.case}: asking {len(broken)} broken critical samples {config.confirm} times again")
+    for one, answers in _asked_again(report, after, broken, config.confirm).items():
+        wrong = sum(not right for right in answers)
+        if 2 * wrong > len(answers):
+            yield f"{after.case}: critical sample {one} is wrong in {wrong} of {len(answers)} answers"
+
+
+def _critical(report: Report, column: str) -> list[str]:
+    found = [
+        line["id"]
+        for line in report.samples()
+        if line["trial"] == 0
+        and str(line.get("metadata", {}).get(column, "")).lower() in {"true", "1", "yes"}
+    ]
+    known = {name for line in report.samples() for name in line.get("metadata", {})}
+    if column not in known:
+        raise ReportError(
+            f'run {report.run_id} has no metadata column "{column}" (gate.critical); it has '
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+    return found
+
+
+def _was_broken(name: str, before: Side, after: Side) -> bool:
+    old = right_or_wrong(before, name)
+    new = right_or_wrong(after, name)
+    return old is True and new is False
+
+
+def _asked_again(report: Report, side: Side, ids: Sequence[str], times: int) -> dict[str, list[bool]]:
+    """Return whether each answer is right, over the run's own trials and `times` further ones."""
+    from evalkit.evaluation import answer_again
+
+    try:
+        again = answer_again(report, ids, times)
+    except RunStopped as error:
+        raise RunStopped(f"critical samples could not be asked again: {error}") from None
+    return {one: right_answers(side.families, rows) for one, rows in again.items()}
+
+
+def check_self(
+    name: str, config: GateConfig, results_dir: Path, *, rounds: int, baseline: str
+) -> list[SelfCheck]:
+    """Run the A/A experiment on each run that a name stands for; the results are kept beside the baseline."""
+    policy = policy_of(config)
+    if rounds < 1:
+        raise UsageError(f"--rounds {rounds}: must be at least 1")
+    found = [
+        selfcheck(side_of(report, report.run_id), policy, rounds=rounds, seed=0)
+        for report in reports_of(name, results_dir)
+    ]
+    for one in found:
+        write_selfcheck(one, baseline_folder(results_dir, baseline))
+    return found
