@@ -89,7 +89,9 @@ def evaluate(
     executor = build_executor(config)
     cache = build_cache(config) if model.cacheable else None
     try:
-        collected = collect(task, model, executor, cache, mode=mode, trials=config.trials, listen=listen)
+        collected = collect(
+            task, model, executor, cache, mode=mode, trials=config.trials, listen=listen, say=say
+        )
     finally:
         if cache is not None:
             cache.close()

@@ -65,8 +65,9 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     mode: Mode,
     trials: int = 1,
     listen: Listener = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Collected:
-    """Answer every sample from the cache or the model.
+    """Answer every sample from the cache or the model; `say` hears first how many requests that takes.
 
     Raises ReplayMiss when replaying and an answer is absent, RunStopped when the server makes going on
     pointless; answers that came before are in the cache.
@@ -79,6 +80,8 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     missing = [job for job in jobs if (job.sample_id, job.trial) not in found]
     if missing and mode is Mode.REPLAY and model.cacheable:
         raise _replay_miss(missing)
+    if missing and found:
+        say(f"{task.name}: {len(missing)} requests to send, {len(found)} answers are in the cache")
     if missing:
         keeper = cache if mode.writes and model.cacheable else None
         found |= asyncio.run(_ask(missing, model, executor, keeper, tally))

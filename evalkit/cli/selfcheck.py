@@ -21,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
         "words",
         nargs="*",
         metavar="RUN | SETTING=VALUE",
-        help=f"a run with two or more trials, or the settings of one to make (trials={FEWEST_TRIALS} or more)",
+        help=f"a run with two or more trials, or the settings of one to make (trials={FEWEST_TRIALS}+)",
     )
     parser.add_argument("--rounds", type=int, default=1000, help="A/A comparisons (default: 1000)")
     parser.add_argument("--baseline", default="main", help="the baseline to write the result beside")

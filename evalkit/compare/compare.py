@@ -138,9 +138,27 @@ def _test(baseline: Side, candidate: Side, options: Options) -> _Tested:
                 effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
             )
             bounded |= dict(zip(family.names, both, strict=True))
+    if _unchanged(baseline, candidate, found):
+        # The same requests and the same scores are the same measurement: nothing is left to chance.
+        results = {
+            name: (family, replace(effect, low=0.0, high=0.0, bound=0.0, interval="same requests"))
+            for name, (family, effect) in results.items()
+        }
     if not results:
         problem = "no sample was answered on both sides"
     return _Tested(baseline, candidate, found, results, bounded, problem)
+
+
+def _unchanged(baseline: Side, candidate: Side, found: Match) -> bool:
+    """Whether every sample was asked the same on both sides, and scored the same."""
+    for name in found.common:
+        before, after = baseline.samples[name], candidate.samples[name]
+        if before.request_keys != after.request_keys or before.failed or after.failed:
+            return False
+        shared = before.rows.keys() & after.rows.keys()
+        if not all(np.array_equal(before.rows[family], after.rows[family]) for family in shared):
+            return False
+    return True
 
 
 def gated_names(family: Family, policy: Policy) -> tuple[str, ...]:
