@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,12 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Gates:
-    """What the `evalkit` fixture gives: runs a task and gates it, one subtest-like record a metric."""
+    """What the `evalkit` fixture gives: runs a task and gates it; every gated metric is a test of its own."""
 
-    def __init__(self, results_dir: Path, cache: str | None, record: Any) -> None:
-        self._results_dir = results_dir
-        self._cache = cache
-        self._record = record
+    def __init__(self, node: pytest.Item) -> None:
+        self._node = node
+        self._results_dir = Path(node.config.getoption("--evalkit-results"))
+        self._cache: str | None = node.config.getoption("--evalkit-cache")
 
     def gate(
         self,
@@ -69,7 +69,7 @@ class Gates:
         for case in done.comparison.cases:
             for one in case.metrics:
                 if one.gated:
-                    self._record(f"{case.case} {one.metric}", _numbers(one))
+                    self._report(f"{case.case} {one.metric}", one)
         if done.result.code:
             reasons = "\n".join(done.result.reasons)
             pytest.fail(
@@ -77,15 +77,29 @@ class Gates:
                 pytrace=False,
             )
 
+    def _report(self, name: str, one: MetricComparison) -> None:
+        """Log a test for one metric beside the test that asked, so that JUnit readers see each."""
+        from evalkit.compare.base import Verdict
+
+        bad = one.verdict in {Verdict.REGRESSED, Verdict.INVALID}
+        path, line, test = self._node.location
+        for when in ("call", "teardown"):
+            self._node.ihook.pytest_runtest_logreport(
+                report=pytest.TestReport(
+                    nodeid=f"{self._node.nodeid}[{name}]",
+                    location=(path, line, f"{test}[{name}]"),
+                    keywords={},
+                    outcome="failed" if bad and when == "call" else "passed",
+                    longrepr=f"{_numbers(one)}\n{one.reason}" if bad and when == "call" else None,
+                    when=when,
+                )
+            )
+
 
 @pytest.fixture
-def evalkit(request: pytest.FixtureRequest, record_property: Any) -> Gates:
-    """Gates as assertions: `evalkit.gate("sentiment", baseline="main")`; numbers go into the JUnit report."""
-    return Gates(
-        Path(request.config.getoption("--evalkit-results")),
-        request.config.getoption("--evalkit-cache"),
-        record_property,
-    )
+def evalkit(request: pytest.FixtureRequest) -> Gates:
+    """Gates as assertions: `evalkit.gate("sentiment", baseline="main")`."""
+    return Gates(request.node)
 
 
 def _numbers(one: MetricComparison) -> str:

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - beside a script
 """Two noisy translation systems, made from the references of benchmarks/translation with a seed.
 
 Both copy the German reference and damage it: each word is dropped, doubled, swapped with the next or replaced
@@ -34,9 +33,9 @@ def damaged(text: str, vocabulary: list[str], rate: float, rng: np.random.Genera
         kind = rng.choice(4, p=SHARES)
         if kind == 1:
             made += [word, word]
-        elif kind == 2:  # noqa: PLR2004 - the third kind
+        elif kind == 2:
             made.insert(max(0, len(made) - 1), words[(place + 1) % len(words)])
-        elif kind == 3:  # noqa: PLR2004
+        elif kind == 3:
             made.append(str(rng.choice(vocabulary)))
     return " ".join(made)
 

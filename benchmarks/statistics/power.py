@@ -1,4 +1,3 @@
-# ruff: noqa: T201, INP001 - a script
 """What the planner predicts and what the tests find: comparisons of n = 500 with a known difference.
 
 python benchmarks/statistics/power.py [--comparisons 2000] [--resamples 1999]
@@ -46,7 +45,7 @@ def means(sim: Simulation) -> Iterator[Row]:
     """Sign flips and bootstrap-t by the standard deviation of the differences."""
     shapes: dict[str, tuple[float, Callable[[Generator], FloatArray]]] = {
         "normal": (1.0, lambda rng: rng.normal(size=N)),
-        "80/20": (0.1, lambda rng: np.where(rng.random(N) < 0.8, 0.05, -0.2)),  # noqa: PLR2004
+        "80/20": (0.1, lambda rng: np.where(rng.random(N) < 0.8, 0.05, -0.2)),
     }
     for name, (sd, draw) in shapes.items():
         shift = -0.12 * sd
@@ -118,7 +117,7 @@ def corpus(sim: Simulation) -> Iterator[Row]:
 def diluted(sim: Simulation, rng: Generator, n: int) -> tuple[FloatArray, FloatArray]:
     """A candidate that is worse on a quarter of the segments and alike on the others."""
     same, other = sim.segments(rng, (0.10, 0.10), n), sim.segments(rng, (0.10, 0.15), n)
-    return same[0], np.where(rng.random((n, 1)) < 0.25, other[1], same[1])  # noqa: PLR2004
+    return same[0], np.where(rng.random((n, 1)) < 0.25, other[1], same[1])
 
 
 def main() -> None:

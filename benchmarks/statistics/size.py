@@ -1,4 +1,3 @@
-# ruff: noqa: T201, INP001 - a script
 """How often the paired tests reject: simulated comparisons without a difference, and with a known one.
 
     python benchmarks/statistics/size.py [--comparisons 2000] [--resamples 1999] [--only NAME]
@@ -102,7 +101,7 @@ def binary(sim: Simulation) -> Iterator[tuple[str, list[float]]]:
     """Rows on right-or-wrong scores."""
 
     def independent(rng: Generator, _: int) -> Triple:
-        return mid_p(rng.random(100) < 0.7, rng.random(100) < 0.7)  # noqa: PLR2004
+        return mid_p(rng.random(100) < 0.7, rng.random(100) < 0.7)
 
     def stochastic(rng: Generator, _: int) -> Triple:
         ability = rng.beta(1.2, 0.5, size=100)
@@ -145,7 +144,7 @@ def continuous(sim: Simulation) -> Iterator[tuple[str, list[float]]]:
 def skewed(sim: Simulation) -> Iterator[tuple[str, list[float]]]:
     """Rows on differences with mean zero and a long tail."""
     shapes: dict[str, Callable[[Generator], FloatArray]] = {
-        "80% +0.05 and 20% -0.20": lambda rng: np.where(rng.random(200) < 0.8, 0.05, -0.2),  # noqa: PLR2004
+        "80% +0.05 and 20% -0.20": lambda rng: np.where(rng.random(200) < 0.8, 0.05, -0.2),
         "exponential": lambda rng: rng.exponential(size=200) - 1.0,
         "lognormal (sigma 1)": lambda rng: rng.lognormal(size=200) - np.exp(0.5),
     }

@@ -1,4 +1,3 @@
-# ruff: noqa: T201, INP001 - a script
 """Paired tests of corpus BLEU from stored statistics, beside sacreBLEU's, on the same machine in one run.
 
     python benchmarks/statistics/speed.py [--samples 10000] [--resamples 10000] [--rounds 1]

@@ -192,6 +192,8 @@ class LocalModel(ApiModel):
             endpoint, name=name, base_url="http://127.0.0.1", params=params, timeout=timeout, prices=None
         )
         self.prices = Prices(0.0, 0.0)
+        # The server has one slot: waiting for it here keeps the queue out of latencies and time limits.
+        self._slot = asyncio.Semaphore(1)
 
     @property
     def identity(self) -> str:
@@ -202,15 +204,18 @@ class LocalModel(ApiModel):
 
     async def send(self, request: Request) -> Reply:
         """Ask the embedded server; RequestError that is fatal when it has died."""
-        try:
-            return await super().send(request)
-        except RequestError as error:
-            if self._server.alive:
-                raise
-            raise RequestError("server_died", self._server.failure() or str(error), fatal=True) from None
+        async with self._slot:
+            try:
+                return await super().send(request)
+            except RequestError as error:
+                if self._server.alive:
+                    raise
+                died = self._server.failure() or str(error)
+                raise RequestError("server_died", died, fatal=True) from None
 
     async def close(self) -> None:
         """Close the connections and stop the server."""
+        self._slot = asyncio.Semaphore(1)  # the next run has an event loop of its own
         await super().close()
         await asyncio.to_thread(self._server.stop)
 
