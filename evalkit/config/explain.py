@@ -114,9 +114,11 @@ def _composition(error: Exception, overrides: Sequence[str]) -> str:
             return f"{_override_of(key, overrides) or key}: {_first_line(cause)}"
     ambiguous = re.search(r"Ambiguous value for argument '(?P<override>.+)'", text)
     if ambiguous:
+        name, _, value = ambiguous["override"].partition("=")
         return (
             f"{ambiguous['override']} names several values: use evalkit run -m to run each, [a,b] for a "
-            "list, or quotes inside the shell's quotes for a text with commas"
+            "list, or quotes inside the shell's quotes for a text with commas: "
+            + shlex.quote(f"{name}={_quoted(value)}")
         )
     match = re.search(
         r"Could not find match for '(?P<key>[^']+)'|Could not override '(?P<other>[^']+)'", text

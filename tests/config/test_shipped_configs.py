@@ -1,0 +1,119 @@
+"""Every YAML that ships composes, and its objects can be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalkit import search_path
+from evalkit.cli.list import choices
+from evalkit.config.build import (
+    build_dataset,
+    build_executor,
+    build_metrics,
+    build_mode,
+    build_model,
+    build_postprocess,
+    build_prompt,
+)
+from evalkit.config.compose import load
+from evalkit.config.gate import policy_of
+from evalkit.records import Sample
+
+CONFIGS = search_path.shipped("configs")
+
+
+def names(group: str) -> list[str]:
+    found = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+    assert found, f"no config in {group}"
+    return found
+
+
+MAIN_FIELD = {"sentiment": "text", "summarization": "document", "translation": "source", "qa": "question"}
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_task_builds_and_its_prompt_needs_the_main_field_alone(name: str) -> None:
+    config = load([f"task={name}"])
+    assert config.task.name == name
+    build_postprocess(config.task.postprocess)
+    assert build_metrics(config.metrics)
+    dataset = build_dataset(config.dataset)
+    prompt = build_prompt(config.prompt)
+    for sample in dataset.samples:
+        assert prompt.render(sample)[-1]["role"] == "user"
+    alone = Sample("one", {MAIN_FIELD[name]: "only this"})
+    assert "only this" in str(prompt.render(alone)[-1]["content"])
+
+
+@pytest.mark.parametrize("name", names("dataset"))
+def test_dataset_reads_its_benchmark_or_asks_for_a_path(name: str, tmp_path: Path) -> None:
+    config = load([f"dataset={name}"]).dataset
+    if config.path is None:
+        contents = {
+            "jsonl": '{"text": "a"}\n', "json": '[{"text": "a"}]', "csv": "text\na\n", "tsv": "text\na\n",
+            "txt": "a\n",
+        }  # fmt: skip
+        (tmp_path / "data").write_text(contents[name])
+        config = load([f"dataset={name}", f"dataset.path={tmp_path / 'data'}"]).dataset
+        assert [dict(sample.input) for sample in build_dataset(config).samples] == [{"text": "a"}]
+        return
+    dataset = build_dataset(config)
+    assert len(dataset.samples) >= 40
+    assert dataset.name == name
+    assert all(sample.references for sample in dataset.samples)
+
+
+@pytest.mark.parametrize("name", names("prompt"))
+def test_prompt_compiles(name: str) -> None:
+    fields = {"text": "a", "document": "b", "source": "c", "question": "d"}
+    assert build_prompt(load([f"prompt={name}"]).prompt).render(Sample("one", fields))
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_model_is_built_without_key_or_network(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (tmp_path / "outputs.jsonl").write_text('{"id": "1", "output": "a"}\n')
+    recorded = (
+        [f"model.path={tmp_path / 'outputs.jsonl'}", "model.output=output"] if name == "recorded" else []
+    )
+    model = build_model(load([f"model={name}", *recorded]))
+    assert model.identity
+    request = model.request(Sample("1", {}), ({"role": "user", "content": "hi"},), None, 0)
+    assert len(request.key) == 64
+
+
+@pytest.mark.parametrize("name", names("metrics"))
+def test_metric_family_is_selected_by_its_name(name: str) -> None:
+    assert list(build_metrics(load([f"metrics=[{name}]"]).metrics)) == [name]
+
+
+@pytest.mark.parametrize("name", names("cache"))
+def test_cache_mode(name: str) -> None:
+    assert build_mode(load([f"cache={name}"])) == name
+
+
+@pytest.mark.parametrize("name", names("executor"))
+def test_executor_builds(name: str) -> None:
+    assert build_executor(load([f"executor={name}", "executor.concurrency=3"])) is not None
+
+
+@pytest.mark.parametrize("name", names("gate"))
+def test_gate_policy_builds(name: str) -> None:
+    assert policy_of(load([f"gate={name}"]).gate).kind == name
+
+
+@pytest.mark.parametrize("name", names("experiment"))
+def test_experiment_composes(name: str) -> None:
+    assert load([f"experiment={name}"]).task.name
+
+
+@pytest.mark.parametrize(
+    "group", ["task", "dataset", "prompt", "model", "metrics", "cache", "executor", "gate", "experiment"]
+)
+def test_every_choice_has_a_sentence_for_the_list(group: str) -> None:
+    assert {one.name for one in choices(group)} >= set(names(group))
+    assert all(one.description for one in choices(group))
