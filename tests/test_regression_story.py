@@ -248,3 +248,25 @@ def test_recorded_trials_tell_the_false_alarm_rate(project: Path, capsys: Captur
     assert int(found[1]) <= 20  # nominal 5%: 10 expected, 20 has probability 0.003
     assert main(["gate"]) == 0
     assert "reported a regression in" in capsys.readouterr().out
+
+
+def test_sweep_over_models_compares_each_run_with_the_one_baseline(project: Path, capsys: Capture) -> None:
+    with FakeOpenAI(answer) as server:
+        assert evaluate(server) == 0
+        assert main(["accept", "latest", "--reason", "start"]) == 0
+        words = ["gpt-4o", "gpt-4.1"]
+        for name in words:
+            assert evaluate(server, HARMFUL, f"model.name={name}", "dataset.group=part") == 0
+    found = (project / "results" / "runs" / "sentiment").iterdir()
+    runs = [run for run in found if "HARM" in (run / "report.json").read_text()]
+    members = [
+        {"number": place, "overrides": [], "run": f"runs/sentiment/{run.name}", "error": None, "code": 0}
+        for place, run in enumerate(runs)
+    ]
+    suite = {"schema_version": 1, "suite_id": "both", "name": "both", "members": members}
+    (project / "results" / "suites").mkdir(exist_ok=True)
+    (project / "results" / "suites" / "both.json").write_text(json.dumps(suite))
+    assert main(["gate", "both"]) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("REGRESSED, worse") == 2
+    assert all(run.name in shown for run in runs)

@@ -66,6 +66,8 @@ def compare(baselines: Sequence[Side], candidates: Sequence[Side], options: Opti
     lonely = _unmatched(baselines, candidates)
     judged = _judge_all(tested, options)
     cases = [_case(one, judged[place], options) for place, one in enumerate(tested)]
+    if len({one.case for one in cases}) < len(cases):  # a sweep: several runs of one task
+        cases = [replace(one, case=f"{one.case} {one.candidate['run_id']}") for one in cases]
     label = baselines[0].label if baselines else "baseline"
     return Comparison(
         baseline=label,
@@ -86,16 +88,31 @@ def _matched(baselines: Sequence[Side], candidates: Sequence[Side]) -> list[tupl
     """Match by case; a single run is compared with a single run whatever it is called."""
     if len(baselines) == 1 and len(candidates) == 1:
         return [(baselines[0], candidates[0])]
-    by_case = {one.case: one for one in candidates}
-    return [(one, by_case[one.case]) for one in baselines if one.case in by_case]
+    pairs = []
+    for one in candidates:
+        before = _counterpart(one, baselines)
+        if before is not None:
+            pairs.append((before, one))
+    return pairs
+
+
+def _counterpart(candidate: Side, baselines: Sequence[Side]) -> Side | None:
+    """Return the baseline of the same case; of several (a sweep) the one of the same model and parameters."""
+    found = [one for one in baselines if one.case == candidate.case]
+    if len(found) < 2:  # noqa: PLR2004
+        return found[0] if found else None
+    told = ("model", "params")
+    alike = [one for one in found if all(one.facts[name] == candidate.facts[name] for name in told)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _unmatched(baselines: Sequence[Side], candidates: Sequence[Side]) -> list[str]:
     if len(baselines) == 1 and len(candidates) == 1:
         return []
-    mine, theirs = {one.case for one in baselines}, {one.case for one in candidates}
-    found = [f"{case} is missing from the candidate" for case in sorted(mine - theirs)]
-    return found + [f"{case} has no baseline" for case in sorted(theirs - mine)]
+    missing = {one.case for one in baselines} - {one.case for one in candidates}
+    found = [f"{case} is missing from the candidate" for case in sorted(missing)]
+    lonely = sorted({one.case for one in candidates if _counterpart(one, baselines) is None})
+    return found + [f"{case} has no baseline" for case in lonely]
 
 
 def _test(baseline: Side, candidate: Side, options: Options) -> _Tested:
