@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalkit.compare.base import Comparison, Side
-from evalkit.compare.side import side_of
+from evalkit.comparison.base import Comparison, Side
+from evalkit.comparison.rescore import Answers
+from evalkit.comparison.side import side_of
 from evalkit.gating import Gated
 from evalkit.report.base import Report, read
 
@@ -46,8 +47,8 @@ def compare(
     `settings` are overrides of the gate's settings, like "gate.margin=0.02". Cases that do not match have a
     `problem` instead of metrics.
     """
-    from evalkit.compare.compare import compare as compare_sides
-    from evalkit.compare.load import load_baseline, load_runs
+    from evalkit.comparison.compare import compare as compare_sides
+    from evalkit.comparison.load import load_baseline, load_runs
     from evalkit.config.compose import load
     from evalkit.config.gate import comparison_options
 
@@ -55,7 +56,8 @@ def compare(
     results = Path(results_dir)
     before = _side(baseline) or load_baseline(str(baseline), results)
     after = _side(candidate) or load_runs(str(candidate), results)
-    return compare_sides(before, after, comparison_options(config, intersect=intersect or config.intersect))
+    answers = _answers(candidate, results)
+    return compare_sides(before, after, comparison_options(config, intersect=intersect, answers=answers))
 
 
 def gate(
@@ -95,3 +97,10 @@ def accept(
 
 def _side(one: Comparable) -> Sequence[Side] | None:
     return [side_of(one, one.run_id)] if isinstance(one, Report) else None
+
+
+def _answers(one: Comparable, results_dir: Path) -> Answers:
+    from evalkit.comparison.load import reports_of
+    from evalkit.evaluation import stored_answers
+
+    return stored_answers(one if isinstance(one, Report) else reports_of(str(one), results_dir)[0])

@@ -5,18 +5,23 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.cache.sqlite import SqliteCache
 from evalkit.config.build import build_cache, build_executor, build_mode, build_model, build_task
 from evalkit.config.check import check_settings, public
+from evalkit.errors import RequestError
 from evalkit.report.base import Report
 
 if TYPE_CHECKING:
+    from evalkit.comparison.rescore import Answers
     from evalkit.config.schema import RunConfig
     from evalkit.metrics.base import FloatArray
+    from evalkit.records import Generation
     from evalkit.runner import Listener
 
 
@@ -27,6 +32,35 @@ class Finished:
     report: Report
     folder: Path
     too_many_failed: bool
+
+
+def stored_answers(report: Report) -> Answers:
+    """Return a function that finds answers in the run's cache, read by the run's own post-processing."""
+
+    def find(keys: Sequence[str]) -> dict[str, Generation]:
+        from evalkit.config.build import build_postprocess
+        from evalkit.config.compose import from_plain
+        from evalkit.records import Outcome, Request
+        from evalkit.scoring import generate
+
+        config = from_plain(report.config)
+        model = build_model(config)
+        if not model.cacheable or not Path(config.cache.path).expanduser().is_file():
+            return {}
+        postprocess = build_postprocess(config.task.postprocess)
+        asked = Request(model.identity, "", {})
+        found: dict[str, Generation] = {}
+        cache = SqliteCache(config.cache.path)
+        try:
+            for key, entry in cache.get_many(keys).items():
+                with suppress(RequestError):  # a withheld answer has nothing to score
+                    response = model.parse(asked, entry.body)
+                    found[key] = generate(Outcome("", 0, key, response=response), postprocess)
+        finally:
+            cache.close()
+        return found
+
+    return find
 
 
 def answer_again(report: Report, ids: Sequence[str], times: int) -> dict[str, dict[str, FloatArray]]:

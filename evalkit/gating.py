@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.compare.base import Comparison, Side
-from evalkit.compare.baseline import baseline_folder, write_baseline
-from evalkit.compare.compare import compare
-from evalkit.compare.gate import GateResult, decide
-from evalkit.compare.load import default_baseline, load_baseline, reports_of
-from evalkit.compare.selfcheck import SelfCheck, read_selfcheck, selfcheck, write_selfcheck
-from evalkit.compare.side import side_of
-from evalkit.compare.slices import right_answers, right_or_wrong
+from evalkit.comparison.base import Comparison, Side
+from evalkit.comparison.baseline import baseline_folder, write_baseline
+from evalkit.comparison.compare import compare
+from evalkit.comparison.gate import GateResult, decide
+from evalkit.comparison.load import default_baseline, load_baseline, reports_of
+from evalkit.comparison.selfcheck import SelfCheck, read_selfcheck, selfcheck, write_selfcheck
+from evalkit.comparison.side import side_of
+from evalkit.comparison.slices import right_answers, right_or_wrong
 from evalkit.config.gate import comparison_options, policy_of
 from evalkit.errors import ReportError, RunStopped, UsageError
+from evalkit.evaluation import answer_again, stored_answers
 
 if TYPE_CHECKING:
     from evalkit.config.schema import GateConfig
@@ -35,6 +36,14 @@ class Gated:
     """What an A/A experiment found about this gate, where one was made."""
 
 
+def contrast(baseline: str, candidate: str, results_dir: Path, config: GateConfig) -> Comparison:
+    """Compare a run or suite with a baseline or another run, without judging."""
+    reports = reports_of(candidate, results_dir)
+    sides = [side_of(report, report.run_id) for report in reports]
+    bases = load_baseline(baseline, results_dir)
+    return compare(bases, sides, comparison_options(config, answers=stored_answers(reports[0])))
+
+
 def gate(
     candidate: str,
     baseline: str | None,
@@ -50,7 +59,7 @@ def gate(
     reports = reports_of(candidate, results_dir)
     sides = [side_of(report, report.run_id) for report in reports]
     bases = load_baseline(baseline or default_baseline(), results_dir)
-    comparison = compare(bases, sides, comparison_options(config, intersect=config.intersect))
+    comparison = compare(bases, sides, comparison_options(config, answers=stored_answers(reports[0])))
     blocked: list[str] = []
     if config.critical is not None:
         for report, side in zip(reports, sides, strict=True):
@@ -139,8 +148,6 @@ def _was_broken(name: str, before: Side, after: Side) -> bool:
 
 def _asked_again(report: Report, side: Side, ids: Sequence[str], times: int) -> dict[str, list[bool]]:
     """Return whether each answer is right, over the run's own trials and `times` further ones."""
-    from evalkit.evaluation import answer_again
-
     try:
         again = answer_again(report, ids, times)
     except RunStopped as error:

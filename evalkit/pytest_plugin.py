@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from evalkit.compare.base import MetricComparison
+    from evalkit.comparison.base import MetricComparison
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +52,7 @@ class Gates:
         Settings of the gate are overrides too: "gate.margins={accuracy: 0.02}". A missing baseline fails.
         """
         __tracebackhide__ = True
-        from evalkit.compare.render import markdown
+        from evalkit.comparison.render import markdown
         from evalkit.config.compose import load
         from evalkit.errors import EvalkitError
         from evalkit.evaluation import evaluate
@@ -79,7 +79,7 @@ class Gates:
 
     def _report(self, name: str, one: MetricComparison) -> None:
         """Log a test for one metric beside the test that asked, so that JUnit readers see each."""
-        from evalkit.compare.base import Verdict
+        from evalkit.comparison.base import Verdict
 
         bad = one.verdict in {Verdict.REGRESSED, Verdict.INVALID}
         path, line, test = self._node.location

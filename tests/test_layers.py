@@ -23,7 +23,7 @@ LAYERS = [
     {"executors"},
     {"scoring", "runner"},
     {"report"},
-    {"compare"},
+    {"comparison"},
     {"config"},
     {"evaluation"},
     {"gating"},

@@ -259,7 +259,7 @@ def test_sweep_over_models_compares_each_run_with_the_one_baseline(project: Path
             assert evaluate(server, HARMFUL, f"model.name={name}", "dataset.group=part") == 0
     found = (project / "results" / "runs" / "sentiment").iterdir()
     runs = [run for run in found if "HARM" in (run / "report.json").read_text()]
-    members = [
+    members: list[dict[str, object]] = [
         {"number": place, "overrides": [], "run": f"runs/sentiment/{run.name}", "error": None, "code": 0}
         for place, run in enumerate(runs)
     ]
@@ -270,3 +270,29 @@ def test_sweep_over_models_compares_each_run_with_the_one_baseline(project: Path
     shown = capsys.readouterr().out
     assert shown.count("REGRESSED, worse") == 2
     assert all(run.name in shown for run in runs)
+
+
+def test_metric_with_other_options_is_scored_again_where_outputs_are_at_hand(
+    project: Path, capsys: Capture
+) -> None:
+    def shouting(body: dict[str, object]) -> Reply:
+        found = answer(body).text
+        return Reply(found.upper() if isinstance(found, str) else "")
+
+    plain = ["task.postprocess=[strip]", "metrics.accuracy.ignore_case=false"]
+    folded = ["task.postprocess=[strip]", "metrics.accuracy.ignore_case=true"]
+    with FakeOpenAI(shouting) as server:
+        assert evaluate(server, PROMPT, *plain) == 0
+        assert main(["accept", "latest", "--reason", "start"]) == 0
+        assert evaluate(server, PROMPT, *folded) == 0
+        first = min((project / "results" / "runs" / "sentiment").iterdir()).name
+        capsys.readouterr()
+        # From the run's folder, and for a baseline from the cache: both sides are read with case folded.
+        for base in (first, "main"):
+            assert main(["compare", base]) == 0
+            shown = capsys.readouterr().out
+            assert "it was scored again as the candidate's" in shown
+            assert re.search(r"accuracy +90\.0 +90\.0", shown)
+        (project / ".evalkit" / "cache.sqlite").rename(project / "elsewhere.sqlite")
+        assert main(["compare", "main"]) == 4
+        assert "outputs are not at hand" in capsys.readouterr().out

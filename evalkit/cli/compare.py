@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evalkit.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from evalkit.compare.base import Comparison
+    from evalkit.comparison.base import Comparison
 
 NOT_COMPARABLE = 4
 
@@ -37,24 +37,19 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
     options = parser.parse_args(argv)
 
-    from evalkit.compare.load import load_baseline, load_runs
     from evalkit.config.compose import load
-    from evalkit.config.gate import comparison_options
+    from evalkit.gating import contrast
 
-    results = Path(options.results_dir)
     settings = load(options.settings).gate
-    wanted = comparison_options(settings, intersect=options.intersect or settings.intersect)
-
-    from evalkit.compare.compare import compare
-
-    found = compare(load_baseline(options.base, results), load_runs(options.candidate, results), wanted)
+    settings.intersect = settings.intersect or options.intersect
+    found = contrast(options.base, options.candidate, Path(options.results_dir), settings)
     show(found, "json" if options.json else options.format)
     return NOT_COMPARABLE if any(case.problem for case in found.cases) or not found.cases else 0
 
 
 def show(comparison: Comparison, form: str) -> None:
     """Print a comparison: one sentence, the table, what stands beside it."""
-    from evalkit.compare import render
+    from evalkit.comparison import render
 
     if form == "json":
         print_json(render.plain(comparison))

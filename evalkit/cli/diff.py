@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from evalkit.report.markdown import escape, fenced, harmless
 
 if TYPE_CHECKING:
-    from evalkit.compare.diff import Change, SampleDiff
+    from evalkit.comparison.diff import Change, SampleDiff
 
 COLOURS = {"removed": "\x1b[31m", "added": "\x1b[32m", "same": ""}
 PLAIN = {"removed": ("[-", "-]"), "added": ("{+", "+}"), "same": ("", "")}
@@ -34,8 +34,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
     options = parser.parse_args(argv)
 
-    from evalkit.compare.diff import prompt_diff, sample_diffs
-    from evalkit.compare.side import side_of
+    from evalkit.comparison.diff import prompt_diff, sample_diffs
+    from evalkit.comparison.side import side_of
     from evalkit.report.base import read
     from evalkit.report.find import find
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _text(prompt: Sequence[str], found: Sequence[SampleDiff], total: int) -> Iterator[str]:
-    from evalkit.compare.diff import word_diff
+    from evalkit.comparison.diff import word_diff
 
     colour = sys.stdout.isatty()
     yield from (harmless(line) for line in prompt)

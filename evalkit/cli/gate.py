@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     done = gate(names[0] if names else "latest", options.baseline, results, load(settings).gate, say=note)
     form = "json" if options.json else options.format
     if form == "json":
-        from evalkit.compare.render import plain
+        from evalkit.comparison.render import plain
 
         print_json({"gate": done.result.__dict__, "comparison": plain(done.comparison)})
         return done.result.code

@@ -75,6 +75,9 @@ def build_prompt(config: PromptConfig) -> Prompt:
             template = Path(config.file).expanduser().read_text("utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"prompt.file={config.file}: cannot be read ({error})") from None
+    schema = config.answer_schema
+    if schema is not None and not isinstance(schema, Mapping):
+        raise ConfigError(f"prompt.answer_schema must be a JSON schema (a mapping) or null, got {schema!r}")
     if not template:
         raise PromptError("no prompt: set prompt.template='…{{ field }}…', prompt.file=PATH or prompt=<name>")
     return Prompt(
@@ -83,7 +86,7 @@ def build_prompt(config: PromptConfig) -> Prompt:
         system=config.system,
         messages=config.messages,
         variables=config.variables,
-        answer_schema=config.answer_schema,
+        answer_schema=schema or None,
     )
 
 
@@ -206,6 +209,11 @@ def _params(model: ModelConfig) -> dict[str, Any]:
     }
     if "stop" in sent:
         sent["stop"] = _stops(sent["stop"])
+    if "logit_bias" in sent:
+        bias = sent["logit_bias"]
+        if not isinstance(bias, Mapping):
+            raise ConfigError(f"model.params.logit_bias must map tokens to numbers, got {bias!r}")
+        sent["logit_bias"] = {str(token): number for token, number in bias.items()}
     for name in model.extra:
         if name in RESERVED:
             raise ConfigError(f"model.extra.{name}: evalkit sets {name} itself")
@@ -228,7 +236,11 @@ def build_prices(model: ModelConfig) -> Prices | None:
     from evalkit.client.base import Prices
 
     found = model.prices
-    return None if found is None else Prices(found.input, found.output, found.cached_input, found.recorded)
+    if found.input is None and found.output is None:
+        return None
+    if found.input is None or found.output is None:
+        raise ConfigError("model.prices: set both model.prices.input and model.prices.output")
+    return Prices(found.input, found.output, found.cached_input, found.recorded)
 
 
 def build_executor(config: RunConfig) -> Executor:

@@ -22,8 +22,6 @@ from evalkit.config.schema import open_schema
 from evalkit.errors import ConfigError, did_you_mean
 from evalkit.search_path import shipped
 
-_KEY = re.compile(r"[+~]*[A-Za-z_][A-Za-z0-9_./@:-]*")
-
 
 @contextmanager
 def explained(overrides: Sequence[str]) -> Iterator[None]:
@@ -52,22 +50,18 @@ def _grammar(override: str) -> str:
             "(evalkit list shows tasks, datasets, models and metrics)"
         )
     wrong = f"{override!r} does not follow Hydra's grammar"
-    if not _KEY.fullmatch(name):
-        parent, _, leaf = name.rpartition(".")
-        spelling = f"{parent}={{{leaf}: {_quoted(value)}}}"
-        if parent and _parses(spelling):
-            return f"{wrong}; a name with such characters goes into a mapping: {shlex.quote(spelling)}"
-        return (
-            f"{wrong}: {name!r} can be set in a file of ./configs only; names here are ASCII without spaces"
-        )
     if value.startswith("[") or re.match(r"\{(?!\{)", value):
         return f"{wrong}; a list is written [a,b], a mapping {{key: value}}, with quotes around texts inside"
-    spelling = f"{name}={_quoted(value)}"
-    hint = (
-        f"{wrong}; values with commas, =, ~, #, brackets, quotes or non-ASCII text need quotes inside the "
-        "shell's quotes"
-    )
-    return f"{hint}: {shlex.quote(spelling)}" if _parses(spelling) else hint
+    if _parses(f"{name}={_quoted(value)}"):
+        return (
+            f"{wrong}; values with commas, =, ~, #, brackets, quotes or non-ASCII text need quotes inside the "
+            f"shell's quotes: {shlex.quote(f'{name}={_quoted(value)}')}"
+        )
+    parent, _, leaf = name.rpartition(".")
+    spelling = f"{parent}={{{leaf}: {_quoted(value)}}}"
+    if parent and _parses(spelling):
+        return f"{wrong}; a name with such characters goes into a mapping: {shlex.quote(spelling)}"
+    return f"{wrong}: {name!r} can be set in a file of ./configs only; names here are ASCII without spaces"
 
 
 def _quoted(value: str) -> str:
@@ -103,15 +97,17 @@ def _composition(error: Exception, overrides: Sequence[str]) -> str:
     """Name the key at fault with its nearest neighbour, or fall back on the first line of the message."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__
     text = str(error)
+    inside = re.match(r"In '([^']+)':", text)
+    where = f"{inside[1]}.yaml: " if inside else ""
     if cause is not None:
         key = str(cause.full_key or cause.key or "")
         unknown = _unknown(key)
         if unknown:
-            return unknown
+            return where + unknown
         if key:
-            return f"{_override_of(key, overrides) or key}: {_first_line(cause)}"
+            return f"{where}{_override_of(key, overrides) or key}: {_first_line(cause)}"
     ambiguous = re.search(r"Ambiguous value for argument '(?P<override>.+)'", text)
     if ambiguous:
         name, _, value = ambiguous["override"].partition("=")

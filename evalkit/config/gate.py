@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from evalkit.compare.compare import Options
-from evalkit.compare.policy import ACTIONS, KINDS, Policy
+from evalkit.comparison.compare import Options
+from evalkit.comparison.policy import ACTIONS, KINDS, Policy
+from evalkit.comparison.rescore import Answers
 from evalkit.config.schema import GateConfig
 from evalkit.errors import ConfigError, did_you_mean
 
@@ -32,6 +33,13 @@ def policy_of(config: GateConfig) -> Policy:
     )
 
 
-def comparison_options(config: GateConfig, *, intersect: bool) -> Options:
-    """Return how sides are compared."""
-    return Options(policy=policy_of(config), resamples=config.resamples, intersect=intersect)
+def comparison_options(
+    config: GateConfig, *, intersect: bool = False, answers: Answers | None = None
+) -> Options:
+    """Return how sides are compared; `answers` finds a baseline's outputs again."""
+    return Options(
+        policy=policy_of(config),
+        resamples=config.resamples,
+        intersect=intersect or config.intersect,
+        answers=answers,
+    )

@@ -50,7 +50,7 @@ class PromptConfig:
     template: str | None = None
     file: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
-    answer_schema: dict[str, Any] | None = None
+    answer_schema: Any = None
 
 
 @dataclass
@@ -67,7 +67,7 @@ class ParamsConfig:
     top_logprobs: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    logit_bias: dict[str, Any] | None = None
+    logit_bias: Any = None  # a mapping; OmegaConf cannot set an optional one from the command line
     reasoning_effort: str | None = None
     verbosity: str | None = None
     service_tier: str | None = None
@@ -75,10 +75,10 @@ class ParamsConfig:
 
 @dataclass
 class PricesConfig:
-    """US dollars per million tokens, and the day they were recorded."""
+    """US dollars per million tokens, and the day they were recorded; null where nothing is known."""
 
-    input: float = 0.0
-    output: float = 0.0
+    input: float | None = None
+    output: float | None = None
     cached_input: float | None = None
     recorded: str = ""
 
@@ -96,7 +96,7 @@ class ModelConfig:
     extra: dict[str, Any] = field(default_factory=dict)
     enforce_schema: bool = True
     timeout: float = 120.0
-    prices: PricesConfig | None = None
+    prices: PricesConfig = field(default_factory=PricesConfig)
     path: str | None = None
     id: str | None = None
     output: str | None = None
@@ -122,7 +122,7 @@ class ExecutorConfig:
 
 @dataclass
 class GateConfig:
-    """What a gate asks for (see evalkit.compare.policy)."""
+    """What a gate asks for (see evalkit.comparison.policy)."""
 
     kind: str = "no_regression"
     alpha: float = 0.05

@@ -60,6 +60,12 @@ class Report:
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = field(default=None, compare=False)
 
+    def _repr_html_(self) -> str:
+        """Show the score table in a notebook."""
+        from evalkit.report.table import html, score_table
+
+        return html(score_table([self]))
+
     def to_json(self) -> dict[str, Any]:
         """Return the plain data of report.json."""
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "folder"}

@@ -21,6 +21,16 @@ class Table:
     note: str
 
 
+def html(table: Table) -> str:
+    """Return an HTML table for notebooks; every cell is escaped."""
+    from html import escape
+
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
+    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(table.note)}</p>"
+
+
 def shown(value: float | None, maximum: float) -> str:
     """Return a stored value in percent or points, one decimal: 0.873 -> 87.3, BLEU 34.21 -> 34.2."""
     if value is None or math.isnan(value):

@@ -1,207 +1,346 @@
-"""The official client against the fake server: what each fault becomes, and what is sent."""
+"""One request through the official client, over real HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable
+import gc
+import json
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
-from fake_openai import FakeOpenAI, Fault
+from fake_openai import FakeOpenAI, Fault, FaultPlan, Reply
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from runs import KEY, KEY_ENV, model_at, request_of
 
 from evalkit.client.api import ApiModel
-from evalkit.client.base import Reply
+from evalkit.client.base import Reply as Answer
 from evalkit.client.chat import ChatCompletions
 from evalkit.errors import ModelError, RequestError
-from evalkit.records import Request, Sample
-
-KEY = "sk-planted-0123456789abcdef0123456789"
+from evalkit.records import Sample
 
 
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-
-
-def model(base_url: str, **more: object) -> ApiModel:
-    return ApiModel(ChatCompletions(), name="gpt-4o", base_url=base_url, **more)  # type: ignore[arg-type]
-
-
-def request(one: ApiModel, text: str = "hello", trial: int = 0) -> Request:
-    return one.request(Sample("1", {}), ({"role": "user", "content": text},), None, trial)
-
-
-def send(one: ApiModel, *texts: str) -> list[Reply]:
-    async def work() -> list[Reply]:
+def send(model: ApiModel, text: str = "hello") -> Answer:
+    async def ask() -> Answer:
         try:
-            return list(await asyncio.gather(*(one.send(request(one, text)) for text in texts)))
+            return await model.send(request_of(model, text))
         finally:
-            await one.close()
+            await model.close()
 
-    return asyncio.run(work())
-
-
-def refused(one: ApiModel) -> RequestError:
-    with pytest.raises(RequestError) as caught:
-        send(one, "hello")
-    return caught.value
+    return asyncio.run(ask())
 
 
-def test_request_goes_out_as_the_official_client_sends_it() -> None:
-    with FakeOpenAI("hi") as server:
-        one = model(server.base_url, params={"temperature": 0.0})
-        (reply,) = send(one, "hello")
-        assert one.parse(request(one), reply.body).text == "hi"
-        (received,) = server.requests
-    assert received.headers["authorization"] == f"Bearer {KEY}"
-    assert received.headers["user-agent"].startswith("AsyncOpenAI/")
-    assert received.headers["content-type"] == "application/json"
-    assert received.body == {
-        "model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], "temperature": 0.0
-    }  # fmt: skip
+def inside(act: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await act()
+
+    asyncio.run(run())
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind", "retryable", "fatal"),
-    [
-        (Fault.status(400), "bad_request", False, False),
-        (Fault.status(401), "authentication", False, True),
-        (Fault.status(403), "permission_denied", False, True),
-        (Fault.status(404), "not_found", False, True),
-        (Fault.status(408), "timeout", True, False),
-        (Fault.status(409), "conflict", True, False),
-        (Fault.status(422), "bad_request", False, False),
-        (Fault.status(429), "rate_limited", True, False),
-        (Fault.status(500), "server_error", True, False),
-        (Fault.status(503), "server_error", True, False),
-        (Fault.status(529), "server_error", True, False),
-        (Fault.insufficient_quota(), "quota", False, True),
-        (Fault.context_length_exceeded(), "context_length", False, False),
-        (Fault.content_filter(), "content_filter", False, False),
-        (Fault.drop_before(), "connection", True, False),
-        (Fault.drop_in_body(), "connection", True, False),
-        (Fault.garbage_wire(), "connection", True, False),
-    ],
-    ids=lambda one: one if isinstance(one, str) else None,
-)
-def test_fault_becomes_its_kind(fault: Fault, kind: str, retryable: bool, fatal: bool) -> None:  # noqa: FBT001
-    with FakeOpenAI("hi", faults=[fault]) as server:
-        error = refused(model(server.base_url))
-        assert server.count == 1  # the client's own retries are off
-    assert (error.kind, error.retryable, error.fatal) == (kind, retryable, fatal)
+def test_answer_and_latency_come_back() -> None:
+    with FakeOpenAI(answer="Paris", latency=0.05) as server:
+        model = model_at(server)
+        reply = send(model)
+    assert model.parse(request_of(model), reply.body).text == "Paris"
+    assert 0.05 <= reply.latency < 5
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        Fault.html_200, Fault.empty_200, Fault.error_200, Fault.truncated_json, Fault.choices_null,
-        Fault.no_choices, Fault.missing_message, Fault.garbage_bytes, Fault.invalid_utf8,
-    ],
-)  # fmt: skip
-def test_broken_body_with_status_200_is_never_an_answer(broken: Callable[[], Fault]) -> None:
-    with FakeOpenAI("hi", faults=[broken()]) as server:
-        one = model(server.base_url)
-        (reply,) = send(one, "hello")
-    with pytest.raises(RequestError) as caught:
-        one.parse(request(one), reply.body)
-    assert (caught.value.kind, caught.value.retryable) == ("bad_response", True)
+def test_body_arrives_as_the_request_has_it() -> None:
+    with FakeOpenAI() as server:
+        model = model_at(
+            server, params={"temperature": 0.0, "stop": ["\n", "好"], "logit_bias": {"50256": -100}}
+        )
+        send(model, "naïve 好 😀")
+    [received] = server.requests
+    assert (received.method, received.path) == ("POST", "/v1/chat/completions")
+    assert received.body == request_of(model, "naïve 好 😀").body
+    assert received.body["messages"] == [{"role": "user", "content": "naïve 好 😀"}]
 
 
-def test_json_with_a_wrong_content_type_is_still_read() -> None:
-    with FakeOpenAI("hi", faults=[Fault.wrong_content_type()]) as server:
-        one = model(server.base_url)
-        (reply,) = send(one, "hello")
-    assert one.parse(request(one), reply.body).text == "hi"
+def test_lone_surrogate_leaves_as_json_can_spell_it() -> None:
+    """The server may refuse it, as the fake's parser does: an answer for one sample, not the end of a run."""
+    with FakeOpenAI(answer="ok") as server:
+        with pytest.raises(RequestError, match="bad_request: HTTP 400"):
+            send(model_at(server), "lone \ud800 surrogate")
+        assert server.count == 1
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(7, 7.0), (0, 0.0)])
-def test_retry_after_is_heard(seconds: float, expected: float) -> None:
-    with FakeOpenAI("hi", faults=[Fault.status(429, retry_after=seconds)]) as server:
-        assert refused(model(server.base_url)).retry_after == expected
+def test_integer_above_64_bits_leaves_as_it_is() -> None:
+    with FakeOpenAI(answer="ok") as server:
+        send(model_at(server, params={"seed": 2**70}))
+    assert server.requests[0].body["seed"] == pytest.approx(2**70)
 
 
-@pytest.mark.parametrize("fault", [Fault.stall(30.0), Fault.slow_body(30.0)], ids=["stall", "slow body"])
-def test_slow_server_is_a_timeout(fault: Fault) -> None:
-    with FakeOpenAI("hi", faults=[fault]) as server:
-        error = refused(model(server.base_url, timeout=0.2))
-    assert (error.kind, error.retryable) == ("timeout", True)
+def test_headers_are_those_of_the_official_client() -> None:
+    body: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+
+    async def official(url: str) -> None:
+        client = AsyncOpenAI(
+            base_url=url, api_key=KEY, max_retries=0, timeout=20.0, http_client=DefaultAioHttpClient()
+        )
+        await client.chat.completions.create(**body)
+        await client.close()
+
+    with FakeOpenAI() as server:
+        asyncio.run(official(server.base_url))
+        send(model_at(server))
+    theirs, ours = (dict(received.headers) for received in server.requests)
+    assert ours.pop("content-length") != "0"
+    theirs.pop("content-length")
+    assert ours == theirs
+    assert ours["authorization"] == f"Bearer {KEY}"
+    assert ours["user-agent"].startswith("AsyncOpenAI/Python")
+    assert ours["content-type"] == "application/json"
 
 
-def test_refused_connection_names_itself() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    error = refused(model(f"http://127.0.0.1:{port}/v1"))
-    assert (error.kind, error.retryable) == ("connection", True)
+@pytest.mark.parametrize("size", [2**20 - 100, 2**20, 3_000_000])
+def test_large_prompt_arrives_whole_without_a_warning(size: int) -> None:
+    with warnings.catch_warnings(), FakeOpenAI(answer="ok") as server:
+        warnings.simplefilter("error")
+        send(model_at(server), "x" * size)
+    [received] = server.requests
+    assert received.body["messages"][0]["content"] == "x" * size
+    assert int(received.headers["content-length"]) > size
+    assert "transfer-encoding" not in received.headers
 
 
-def test_key_that_a_server_echoes_is_hidden() -> None:
-    with FakeOpenAI("hi", faults=[Fault.status(400, message=f"bad key {KEY}!")]) as server:
-        assert KEY not in str(refused(model(server.base_url)))
-    with FakeOpenAI(f"your key is {KEY}") as server:
-        (reply,) = send(model(server.base_url), "hello")
-    assert KEY.encode() not in reply.body
+def test_large_prompt_survives_a_redirect() -> None:
+    """A redirect sends the body again: pieces that can be read only once would break."""
+    with FakeOpenAI(answer="ok") as target:
+        elsewhere = Reply(
+            raw_body=b"", status=307, headers={"location": f"{target.base_url}/chat/completions"}
+        )
+        with FakeOpenAI(answer=elsewhere) as server:
+            send(model_at(server), "x" * 2_000_000)
+    [received] = target.requests
+    assert received.body["messages"][0]["content"] == "x" * 2_000_000
+    assert "authorization" not in received.headers  # another origin: the key stays here
 
 
-def test_three_megabytes_of_prompt_arrive_whole() -> None:
-    """aiohttp warns of bytes bodies above 1 MiB, and warnings are errors here."""
-    text = "word " * 600_000
-    with FakeOpenAI("hi") as server:
-        send(model(server.base_url), text)
-        (received,) = server.requests
-    assert received.body is not None
-    assert received.body["messages"][0]["content"] == text
+def test_large_answer_is_read_whole() -> None:
+    with FakeOpenAI(answer="好" * 3_000_000) as server:
+        model = model_at(server)
+        reply = send(model)
+    assert model.parse(request_of(model), reply.body).text == "好" * 3_000_000
 
 
-def test_requests_run_at_once_over_their_own_connections() -> None:
-    with FakeOpenAI("hi") as server, server.hold():
-        one = model(server.base_url, connections=8)
+def test_good_answer_under_a_wrong_content_type_is_an_answer() -> None:
+    with FakeOpenAI(answer="Paris", faults=FaultPlan.always(Fault.wrong_content_type())) as server:
+        model = model_at(server)
+        reply = send(model)
+    assert model.parse(request_of(model), reply.body).text == "Paris"
 
-        async def work() -> None:
-            tasks = [asyncio.create_task(one.send(request(one, str(number)))) for number in range(8)]
-            await asyncio.to_thread(server.wait, in_flight=8, timeout=10)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await one.close()
 
-        asyncio.run(work())
-        assert server.max_in_flight == 8
+def test_client_never_retries_by_itself() -> None:
+    with FakeOpenAI(faults=FaultPlan.always(Fault.status(500))) as server:
+        with pytest.raises(RequestError):
+            send(model_at(server))
+        assert server.count == 1
+
+
+def test_base_url_credentials_and_query_are_sent_and_named_nowhere() -> None:
+    with FakeOpenAI(answer="ok") as server:
+        model = model_at(server.base_url.replace("//", "//me:pass-word@") + "/?api-version=2024-10-21")
+        send(model)
+    [received] = server.requests
+    assert received.headers["authorization"] == "Basic bWU6cGFzcy13b3Jk"
+    assert received.path == "/v1/chat/completions"
+    assert model.identity == server_identity(received.headers["host"])
+    assert "pass" not in json.dumps([model.identity, dict(model.settings), request_of(model).server])
+
+
+def server_identity(host: str) -> str:
+    return f"http://{host}/v1"
 
 
 def test_key_is_looked_for_only_when_something_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY")
-    one = ApiModel(ChatCompletions(), name="gpt-4o")
-    assert request(one).key
-    with pytest.raises(ModelError, match="OPENAI_API_KEY"):
-        send(one, "hello")
+    monkeypatch.delenv(KEY_ENV)
+    model = model_at("https://api.openai.com/v1")
+    model.check([Sample("s0", {})])
+    request_of(model)
+    asyncio.run(model.close())
+    with pytest.raises(ModelError, match=KEY_ENV):
+        send(model)
 
 
-def test_seed_is_varied_by_trial_and_the_trial_is_in_the_key() -> None:
-    one = model("http://127.0.0.1:1/v1", params={"seed": 5})
-    assert [request(one, trial=trial).body["seed"] for trial in range(3)] == [5, 6, 7]
-    unseeded = model("http://127.0.0.1:1/v1")
-    assert request(unseeded, trial=0).key != request(unseeded, trial=1).key
+@pytest.mark.parametrize("key", ["", "   ", "\n"])
+def test_blank_key_is_no_key(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_ENV, key)
+    with pytest.raises(ModelError, match="no API key"):
+        send(model_at("https://eu.api.openai.com/v1"))
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("http://Host:80/v1/", "http://host/v1", True),
-        ("https://host:443/v1", "https://host/v1", True),
-        ("https://user:secret@host/v1", "https://host/v1", True),
-        ("http://host:8080/v1", "http://host/v1", False),
-        ("http://host/v1", "https://host/v1", False),
-        ("http://host/v1", "http://host/v2", False),
-        ("http://[::1]:80/v1", "http://[::1]/v1", True),
-    ],
-)
-def test_identity_of_a_base_url(one: str, other: str, same: bool) -> None:  # noqa: FBT001
-    assert (model(one).identity == model(other).identity) is same
-    assert "secret" not in model(one).identity
+@pytest.mark.parametrize("key", ["sk-one two", "sk-…ellipsis", "sk-a\r\nx: y", "sk-\x1bescape", "schlüssel"])
+def test_key_that_no_header_can_carry_is_refused_and_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_ENV, key)
+    with FakeOpenAI() as server, pytest.raises(ModelError, match=KEY_ENV) as caught:
+        send(model_at(server))
+    assert server.count == 0
+    assert key not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "host:8000", "http://", "http://host:99999/v1"])
-def test_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ModelError, match=r"model\.base_url"):
-        model(url)
+def test_key_is_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_ENV, f" {KEY}\n")
+    with FakeOpenAI(api_key=KEY) as server:
+        send(model_at(server))
+        assert server.statuses == {200: 1}
+
+
+def test_server_that_needs_no_key_is_sent_a_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_ENV)
+    with FakeOpenAI(answer="none") as server:
+        model = model_at(server)
+        reply = send(model)
+    assert server.requests[0].headers["authorization"] == "Bearer none"
+    assert model.parse(request_of(model), reply.body).text == "none"  # no secret: nothing is hidden
+
+
+def test_key_that_a_server_puts_into_a_good_answer_is_not_kept() -> None:
+    with FakeOpenAI(answer=f"your key is {KEY}.") as server:
+        model = model_at(server)
+        reply = send(model)
+    assert KEY.encode() not in reply.body
+    assert model.parse(request_of(model), reply.body).text == "your key is [API key]."
+
+
+@pytest.mark.parametrize("key", ["EMPTY", "ollama"])
+def test_placeholder_keys_leave_answers_alone(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_ENV, key)
+    with FakeOpenAI(answer=f"an {key} answer") as server:
+        model = model_at(server)
+        assert model.parse(request_of(model), send(model).body).text == f"an {key} answer"
+
+
+def test_user_s_own_base_url_variable_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeOpenAI() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        model = ApiModel(ChatCompletions(), name="gpt-4o", api_key_env=KEY_ENV)
+        send(model)
+        assert server.count == 1
+        assert model.identity == server.base_url
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_server_on_this_machine_is_reached_past_a_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with FakeOpenAI() as server:
+        send(model_at(server))
+        assert server.count == 1
+
+
+def test_proxy_is_used_for_servers_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeOpenAI() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.base_url.removesuffix("/v1"))
+        send(model_at("http://models.invalid/v1"))
+        assert [received.headers["host"] for received in proxy.requests] == ["models.invalid"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), b"bytes"])
+def test_parameter_that_is_no_json_is_refused_at_once(value: Any) -> None:
+    with pytest.raises(ModelError, match=r"model\.params"):
+        model_at("http://host/v1", params={"temperature": value})
+
+
+def test_seed_is_varied_by_trial_and_nothing_else() -> None:
+    model = model_at("http://host/v1", params={"seed": 7, "temperature": 1.0})
+    bodies = [dict(request_of(model, trial=trial).body) for trial in range(3)]
+    assert [body.pop("seed") for body in bodies] == [7, 8, 9]
+    assert bodies[0] == bodies[1] == bodies[2]
+
+
+@pytest.mark.parametrize("params", [{}, {"seed": None}])
+def test_without_a_seed_trials_differ_by_their_key_alone(params: dict[str, Any]) -> None:
+    model = model_at("http://host/v1", params=params)
+    first, second = request_of(model, trial=0), request_of(model, trial=1)
+    assert first.body == second.body
+    assert first.key != second.key
+
+
+def test_seed_of_zero_is_varied_too() -> None:
+    model = model_at("http://host/v1", params={"seed": 0})
+    assert [request_of(model, trial=trial).body["seed"] for trial in range(2)] == [0, 1]
+
+
+def test_schema_is_sent_only_where_it_can_be_enforced() -> None:
+    schema = {"type": "object"}
+    for enforce in (True, False):
+        model = ApiModel(ChatCompletions(), name="gpt-4", base_url="http://h/v1", enforce_schema=enforce)
+        body = model.request(Sample("s0", {}), [], schema, 0).body
+        assert ("response_format" in body) is enforce
+
+
+def test_requests_share_one_client_and_its_connections() -> None:
+    with FakeOpenAI() as server:
+        model = model_at(server, connections=4)
+
+        async def ask() -> None:
+            with server.hold():
+                asked = [
+                    asyncio.create_task(model.send(request_of(model, f"q{number}"))) for number in range(12)
+                ]
+                await asyncio.to_thread(server.wait, in_flight=4)
+            await asyncio.gather(*asked)
+            await model.close()
+
+        inside(ask)
+        assert (server.count, server.max_in_flight) == (12, 4)
+
+
+def test_model_serves_several_event_loops_one_after_another() -> None:
+    with FakeOpenAI() as server:
+        model = model_at(server)
+
+        async def ask() -> None:
+            await asyncio.gather(*(model.send(request_of(model, f"q{number}")) for number in range(8)))
+            await model.close()
+
+        for _ in range(3):
+            inside(ask)
+        assert server.count == 24
+
+
+@pytest.mark.parametrize("fault", [None, "drop_before", "drop_in_body", "garbage_wire", "500", "html_200"])
+def test_connections_are_let_go_without_a_warning(fault: str | None) -> None:
+    plan = FaultPlan.always(Fault.named(fault)) if fault else FaultPlan.of(())
+    with warnings.catch_warnings(record=True) as seen, FakeOpenAI(faults=plan) as server:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            try:
+                send(model_at(server))
+            except RequestError:
+                assert fault
+        gc.collect()
+    assert [str(one.message) for one in seen] == []
+
+
+def test_cancelled_request_lets_its_connection_go() -> None:
+    with warnings.catch_warnings(record=True) as seen, FakeOpenAI() as server, server.hold():
+        warnings.simplefilter("always")
+
+        async def ask() -> None:
+            model = model_at(server)
+            task = asyncio.create_task(model.send(request_of(model)))
+            await asyncio.to_thread(server.wait, in_flight=1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await model.close()
+
+        inside(ask)
+        server.wait(in_flight=0)
+        gc.collect()
+    assert [str(one.message) for one in seen] == []
+
+
+def test_close_is_safe_before_and_twice() -> None:
+    async def act() -> None:
+        model = model_at("http://host/v1")
+        await model.close()
+        await model.close()
+
+    inside(act)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.compare.base import Effect
+from evalkit.comparison.base import Effect
 from evalkit.metrics.base import MeanMetric
 from evalkit.statistics.cluster import clustered_mean
 from evalkit.statistics.paired import paired_bootstrap

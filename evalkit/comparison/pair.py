@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.compare.base import Measured, Side
-from evalkit.compare.effect import Pairs
+from evalkit.comparison.base import Measured, Side
+from evalkit.comparison.effect import Pairs
 from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:

@@ -171,3 +171,13 @@ class Comparison:
     policy: Mapping[str, Any]
     cases: Sequence[CaseComparison]
     notes: Sequence[str] = ()
+
+    def _repr_html_(self) -> str:
+        """Show sentence, table and remarks in a notebook."""
+        from html import escape
+
+        from evalkit.comparison.render import metric_table, remarks, sentence
+        from evalkit.report.table import html
+
+        notes = "".join(f"<li>{escape(note)}</li>" for note in remarks(self))
+        return f"<p><b>{escape(sentence(self))}</b></p>{html(metric_table(self))}<ul>{notes}</ul>"

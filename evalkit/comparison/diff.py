@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.compare.base import Side
-from evalkit.compare.pair import match
-from evalkit.compare.side import metric_of
-from evalkit.compare.slices import right_or_wrong
+from evalkit.comparison.base import Side
+from evalkit.comparison.pair import match
+from evalkit.comparison.side import metric_of
+from evalkit.comparison.slices import right_or_wrong
 from evalkit.errors import EvalkitError
 from evalkit.prompts import Prompt
 from evalkit.records import Sample

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evalkit.compare.base import Effect, Verdict
+from evalkit.comparison.base import Effect, Verdict
 
 DEFAULT_MARGIN = 0.01  # of the scale: one point
 ACTIONS = ("pass", "warn", "fail")

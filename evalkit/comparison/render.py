@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evalkit.compare.base import CaseComparison, Comparison, MetricComparison, Verdict
+from evalkit.comparison.base import CaseComparison, Comparison, MetricComparison, Verdict
 from evalkit.report.markdown import escape, markdown_table
 from evalkit.report.table import Table, shown
 

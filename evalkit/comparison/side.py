@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalkit.compare.base import Family, Measured, Side
+from evalkit.comparison.base import Family, Measured, Side
 from evalkit.errors import ReportError
 from evalkit.plugins import construct, plugin
 from evalkit.records import Sample

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from evalkit.compare.base import Side
-from evalkit.compare.baseline import MANIFEST, Folder, baseline_folder, read_baseline
-from evalkit.compare.git import Commit, merge_base
-from evalkit.compare.side import side_of
+from evalkit.comparison.base import Side
+from evalkit.comparison.baseline import MANIFEST, Folder, baseline_folder, read_baseline
+from evalkit.comparison.git import Commit, merge_base
+from evalkit.comparison.side import side_of
 from evalkit.errors import NoBaseline, ReportError
 from evalkit.report.base import Report, read
 from evalkit.report.find import LATEST, find

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evalkit.compare.base import Comparison, MetricComparison, Verdict
-from evalkit.compare.policy import Policy
+from evalkit.comparison.base import Comparison, MetricComparison, Verdict
+from evalkit.comparison.policy import Policy
 
 PASSED, REGRESSION, NO_BASELINE, NOT_COMPARABLE, INVALID, INCONCLUSIVE = 0, 1, 3, 4, 5, 6
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.compare.base import Family, MetricComparison, Side, Slice
-from evalkit.compare.effect import Level, effects
-from evalkit.compare.pair import pairs_of
-from evalkit.compare.side import metric_of
+from evalkit.comparison.base import Family, MetricComparison, Side, Slice
+from evalkit.comparison.effect import Level, effects
+from evalkit.comparison.pair import pairs_of
+from evalkit.comparison.side import metric_of
 from evalkit.report.base import read
 from evalkit.statistics.multiple import benjamini_hochberg
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from evalkit.compare.base import Effect, Family, Side, Verdict
-from evalkit.compare.compare import gated_names
-from evalkit.compare.effect import Level, Pairs, effects
-from evalkit.compare.policy import Policy, judge
-from evalkit.compare.side import metric_of
+from evalkit.comparison.base import Effect, Family, Side, Verdict
+from evalkit.comparison.compare import gated_names
+from evalkit.comparison.effect import Level, Pairs, effects
+from evalkit.comparison.policy import Policy, judge
+from evalkit.comparison.side import metric_of
 from evalkit.errors import UsageError
 from evalkit.report.write import write_text
 from evalkit.statistics.bootstrap import wilson_interval

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from evalkit.compare.base import Measured, Side
-from evalkit.compare.side import family_of
+from evalkit.comparison.base import Measured, Side
+from evalkit.comparison.side import family_of
 from evalkit.errors import NoBaseline, ReportError
 from evalkit.report.write import write_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalkit.compare.base import Side
+from evalkit.comparison.base import Side
 
 
 def notes_on(baseline: Side, candidate: Side) -> Iterator[str]:

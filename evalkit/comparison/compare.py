@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from evalkit.compare.base import (
+from evalkit.comparison.base import (
     CaseComparison,
     Comparison,
     Effect,
@@ -17,12 +17,13 @@ from evalkit.compare.base import (
     Side,
     Verdict,
 )
-from evalkit.compare.effect import Level, effects
-from evalkit.compare.notes import notes_on
-from evalkit.compare.pair import Match, match, pairs_of
-from evalkit.compare.policy import Judged, Policy, blocks, judge
-from evalkit.compare.side import metric_of
-from evalkit.compare.slices import flips, slices_of
+from evalkit.comparison.effect import Level, effects
+from evalkit.comparison.notes import notes_on
+from evalkit.comparison.pair import Match, match, pairs_of
+from evalkit.comparison.policy import Judged, Policy, blocks, judge
+from evalkit.comparison.rescore import Answers, rescored, texts_of
+from evalkit.comparison.side import metric_of
+from evalkit.comparison.slices import flips, slices_of
 from evalkit.statistics.multiple import holm
 from evalkit.statistics.power import PlannedTest, detectable_effect, required_n
 
@@ -37,6 +38,8 @@ class Options:
     intersect: bool = False
     """Compare the samples that match, with a warning, instead of refusing."""
     slices: bool = True
+    answers: Answers | None = None
+    """Finds a baseline's outputs again, to score them anew where a metric's options changed."""
 
     @property
     def level(self) -> Level:
@@ -54,6 +57,7 @@ class _Tested:
     effects: Mapping[str, tuple[Family, Effect]]
     bounded: Mapping[str, tuple[Effect, Effect]]
     problem: str | None = None
+    notes: Sequence[str] = ()
 
 
 def compare(baselines: Sequence[Side], candidates: Sequence[Side], options: Options) -> Comparison:
@@ -118,7 +122,10 @@ def _unmatched(baselines: Sequence[Side], candidates: Sequence[Side]) -> list[st
 def _test(baseline: Side, candidate: Side, options: Options) -> _Tested:
     found = match(baseline, candidate)
     problem = None if options.intersect and found.common else found.problem
+    notes: list[str] = []
     shared = [name for name in candidate.families if name in baseline.families]
+    if not problem:
+        baseline, notes = _aligned(baseline, candidate, shared, options)
     unlike = [name for name in shared if candidate.families[name].key != baseline.families[name].key]
     if not problem and not shared:
         problem = (
@@ -129,7 +136,7 @@ def _test(baseline: Side, candidate: Side, options: Options) -> _Tested:
         name = unlike[0]
         problem = (
             f"metric {name} was made differently ({baseline.families[name].key} and "
-            f"{candidate.families[name].key}); score both runs with the same options"
+            f"{candidate.families[name].key}) and the baseline's outputs are not at hand; score both alike"
         )
     if problem:
         return _Tested(baseline, candidate, found, {}, {}, problem)
@@ -163,7 +170,23 @@ def _test(baseline: Side, candidate: Side, options: Options) -> _Tested:
         }
     if not results:
         problem = "no sample was answered on both sides"
-    return _Tested(baseline, candidate, found, results, bounded, problem)
+    return _Tested(baseline, candidate, found, results, bounded, problem, notes)
+
+
+def _aligned(
+    baseline: Side, candidate: Side, shared: Sequence[str], options: Options
+) -> tuple[Side, list[str]]:
+    """Score the baseline's outputs again with each of the candidate's metrics that was made differently."""
+    unlike = [name for name in shared if candidate.families[name].key != baseline.families[name].key]
+    texts = texts_of(candidate) if unlike else {}
+    notes = []
+    for name in unlike:
+        old = baseline.families[name].key
+        again = rescored(baseline, candidate.families[name], texts, options.answers)
+        if again is not None:
+            baseline = again
+            notes.append(f"{name} of the baseline was {old}; it was scored again as the candidate's")
+    return baseline, notes
 
 
 def _unchanged(baseline: Side, candidate: Side, found: Match) -> bool:
@@ -322,7 +345,7 @@ def _case(one: _Tested, metrics: Mapping[str, MetricComparison], options: Option
     before, after = one.baseline, one.candidate
     ids = list(one.found.common)
     failed = tuple(sum(not side.samples[name].answered for name in ids) for side in (before, after))
-    notes = list(notes_on(before, after))
+    notes = [*one.notes, *notes_on(before, after)]
     if one.problem is None and one.found.problem:
         notes.insert(0, f"compared on the {len(ids)} samples that match: {one.found.problem}")
     fixed, broken = flips(before, after, ids) if not one.problem else ([], [])

@@ -1,0 +1,77 @@
+"""Scores stored outputs again with another run's metric, so that the two can be compared.
+
+A run's predictions and targets are in its folder. A baseline keeps no texts: its outputs are found again
+through the answer cache, by request key, and read by the candidate's post-processing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from evalkit.comparison.base import Family, Measured, Side
+from evalkit.comparison.side import metric_of
+from evalkit.records import Generation, Response, Sample
+from evalkit.report.base import read
+
+if TYPE_CHECKING:
+    from evalkit.metrics.base import FloatArray
+
+Answers = Callable[[Sequence[str]], Mapping[str, Generation]]
+"""Maps request keys to generations, as far as the outputs are at hand."""
+
+
+def rescored(side: Side, family: Family, texts: Mapping[str, Sample], answers: Answers | None) -> Side | None:
+    """Return the side with `family` computed as given; None when an output is not at hand.
+
+    `texts` are the samples with their targets, by id (the other side's: contents were checked to be equal).
+    """
+    generations = _from_folder(side) if side.folder is not None else _from_answers(side, answers)
+    if generations is None:
+        return None
+    metric = metric_of(family)
+    samples: dict[str, Measured] = {}
+    for name, measured in side.samples.items():
+        mine = generations.get(name, [])
+        if name not in texts or len(mine) < max((len(one) for one in measured.rows.values()), default=0):
+            return None
+        rows: FloatArray = metric.statistics(mine, [texts[name]] * len(mine))
+        samples[name] = replace(measured, rows={**measured.rows, family.name: rows})
+    return replace(side, families={**side.families, family.name: family}, samples=samples)
+
+
+def texts_of(side: Side) -> dict[str, Sample]:
+    """Return a run's samples with their targets, by id; empty for a baseline."""
+    if side.folder is None:
+        return {}
+    return {
+        line["id"]: Sample(line["id"], line["input"], line["target"]) for line in read(side.folder).samples()
+    }
+
+
+def _from_folder(side: Side) -> dict[str, list[Generation]]:
+    assert side.folder is not None
+    found: dict[str, list[Generation]] = {}
+    for line in read(side.folder).samples():
+        if "failure" not in line:
+            found.setdefault(line["id"], []).append(_generation(line))
+    return found
+
+
+def _generation(line: Mapping[str, Any]) -> Generation:
+    return Generation(
+        line["id"], line["trial"], Response(line["output"]), line["prediction"], line.get("unparsed")
+    )
+
+
+def _from_answers(side: Side, answers: Answers | None) -> dict[str, list[Generation]] | None:
+    if answers is None:
+        return None
+    keys = [key for one in side.samples.values() for key in one.request_keys]
+    found = answers(keys)
+    if any(key not in found for one in side.samples.values() if not one.failed for key in one.request_keys):
+        return None
+    return {
+        name: [found[key] for key in one.request_keys if key in found] for name, one in side.samples.items()
+    }
