@@ -7,8 +7,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table as RichTable
+
     from evalkit.report.table import Table
 
+BOLD, RESET = "\x1b[1m", "\x1b[0m"
+SPARE = ("run", "dataset", "detectable", "adjusted p")  # dropped in this order where a terminal is narrow
 RIGHT = {"score", "n", "failed", "unparsed"}
 
 
@@ -19,16 +25,45 @@ def print_table(table: Table) -> None:
         print("\n".join(plain_lines(table)))
         print(table.note)
         return
+    from rich.cells import cell_len
     from rich.console import Console
+
+    console = Console()
+    for fitted in _narrower(table):
+        header, *rows = plain_lines(fitted)
+        if max(map(cell_len, (header, *rows))) <= console.width:
+            print("\n".join((f"{BOLD}{header}{RESET}", *rows)))
+            break
+    else:
+        console.print(_folded(fitted))
+    print(table.note)
+
+
+def _narrower(table: Table) -> Iterator[Table]:
+    """Yield the table, then without the columns that a terminal can do without; a pipe always gets all."""
+    from dataclasses import replace
+
+    yield table
+    for name in SPARE:
+        if name in table.header:
+            place = table.header.index(name)
+            rows = tuple(row[:place] + row[place + 1 :] for row in table.rows)
+            table = replace(table, header=table.header[:place] + table.header[place + 1 :], rows=rows)
+            yield table
+
+
+def _folded(table: Table) -> RichTable:
+    """Return the whole table with its cells folded: for a terminal that is too narrow for all else."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(caption=table.note, caption_justify="left", header_style="bold")
+    shown = RichTable(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1))
     for name in table.header:
         shown.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))  # Text: a name in [brackets] is no markup
-    Console().print(shown)
+    return shown
 
 
 def one_line(text: str) -> str:

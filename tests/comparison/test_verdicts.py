@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from evalkit.comparison.compare import Options, compare
 from evalkit.comparison.gate import decide
 from evalkit.comparison.policy import Policy
 
-FACTS = {
+FACTS: dict[str, Any] = {
     "model": "m",
     "params": {},
     "prompt_sha256": None,
@@ -179,5 +180,5 @@ def test_recorded_gsm8k_systems_give_the_files_own_two_by_two_table(
     assert (len(case["fixed"]), len(case["broken"])) == (fixed, broken) == (180, 17)
     effect = case["metrics"][0]["effect"]
     assert (effect["baseline"], effect["candidate"]) == (124 / 500, 287 / 500)
-    # scipy.stats.binomtest(17, 197).pvalue
+    # What scipy 1.17 gives for a two-sided binomial test of 17 in 197.
     assert effect["p_exact"] == pytest.approx(1.5380202394934788e-35, rel=1e-9, abs=0)
