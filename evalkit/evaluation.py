@@ -34,6 +34,11 @@ class Finished:
     too_many_failed: bool
 
 
+def _run_id(created: datetime) -> str:
+    """Return an id that sorts by time to the microsecond, with a digit that keeps processes apart."""
+    return f"{created:%Y%m%d-%H%M%S}-{created.microsecond:05x}{secrets.randbelow(16):x}"
+
+
 def stored_answers(report: Report) -> Answers:
     """Return a function that finds answers in the run's cache, read by the run's own post-processing."""
 
@@ -138,7 +143,7 @@ def evaluate(
     from evalkit.report.write import write
 
     run = Run(
-        run_id=f"{created:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        run_id=_run_id(created),
         created=created.isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
         task=task,
