@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -12,6 +11,7 @@ from evalkit.cache.base import Cache, Entry, Mode
 from evalkit.client.base import Model, Reply
 from evalkit.errors import ReplayMiss, RequestError
 from evalkit.executors.base import Executor, Job
+from evalkit.executors.loop import run_to_end
 from evalkit.records import Failure, Outcome, Request, Response, content_hash
 from evalkit.task import Task
 
@@ -81,10 +81,11 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     if missing and mode is Mode.REPLAY and model.cacheable:
         raise _replay_miss(missing)
     if missing and found:
-        say(f"{task.name}: {len(missing)} requests to send, {len(found)} answers are in the cache")
+        different = len({job.request.key for job in missing})
+        say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
     if missing:
         keeper = cache if mode.writes and model.cacheable else None
-        found |= asyncio.run(_ask(missing, model, executor, keeper, tally))
+        found |= run_to_end(_ask(missing, model, executor, keeper, tally))
     return Collected([found[job.sample_id, job.trial] for job in jobs], hashes)
 
 

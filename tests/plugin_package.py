@@ -6,7 +6,7 @@ from pathlib import Path
 
 from commands import write
 
-SOURCE = '''
+SOURCE = """
 import pathlib
 import subprocess
 
@@ -93,7 +93,7 @@ class Picky:
 
 def factory():
     return Numbers()
-'''
+"""
 
 
 def make_package(folder: Path, name: str) -> Path:

@@ -54,8 +54,10 @@ def report(run_id: str = "20260102-030405-abcdef", *aggregates: Aggregate, **cha
             "params": {"temperature": 0.0},
         },
         metrics={one.metric: one for one in aggregates or [aggregate()]},
+        families={},
         counts={
-            "requests": 10, "answered": 10, "failed": 0, "cached": 0, "unparsed": 0, "cut_off": 0, "refused": 0,
+            "requests": 10, "answered": 10, "failed": 0, "cached": 0, "unparsed": 0, "cut_off": 0,
+            "refused": 0,
         },
         failures={},
         usage={"prompt": 100, "completion": 20, "cached": 0, "reasoning": 0},

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from evalkit.errors import EvalkitError, UsageError, did_you_mean
 
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _take_flag(words, "--debug")
+    if isinstance(sys.stdout, TextIOWrapper):  # a pipe may be ASCII, a text may hold what UTF-8 cannot spell
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _allow_plugins(words)
         code = _dispatch(words)

@@ -72,8 +72,8 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
     if as_json:
         print_json([{**line, "messages": _messages(report, line)} for line in lines])
         return 0
-    for line in lines:
-        print("\n\n".join(f"--- {title}\n{harmless(text)}" for title, text in _parts(report, line)))
+    parts = [part for line in lines for part in _parts(report, line)]
+    print("\n\n".join(f"--- {title}\n{harmless(text)}" for title, text in parts))
     return 0
 
 

@@ -70,6 +70,8 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
         options = parser.parse_intermixed_args(words)
     except argparse.ArgumentError as error:
         raise UsageError(f"evalkit run: {error}") from error
+    if options.config_dir is not None and not Path(options.config_dir).is_dir():
+        raise UsageError(f"evalkit run: {options.config_dir}: no such folder of configs")
     modes = [options.cfg is not None, options.info is not None, options.multirun, options.run]
     if sum(modes) > 1:
         raise UsageError("evalkit run: -m, -r, --cfg and --info exclude each other; write one of them")

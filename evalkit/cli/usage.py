@@ -43,7 +43,8 @@ examples:
   evalkit run -m task=sentiment,qa model=gpt-4o,gpt-4.1 model.params.temperature=0,0.7
 
 exit codes: 0 done, 2 a mistake in a setting or a file, 5 more samples failed than max_failed allows or the
-run had to stop, 130 interrupted (answers are kept, the same command goes on). A sweep: its worst job's.
+run had to stop, 70 a bug, 130 interrupted (answers are kept, the same command goes on). A sweep has that of
+its worst job.
 """
 
 

@@ -137,11 +137,11 @@ class ApiModel:
         self._cast = httpx2.Response
         limits = httpx2.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
         timeout = httpx2.Timeout(self._timeout, connect=min(CONNECT_SECONDS, self._timeout))
-        headers, secrets = {}, [api_key, *address.query.values()]
+        headers, secrets = {}, [api_key, *address.secrets]
         if address.credentials is not None:
             basic = b64encode(":".join(address.credentials).encode()).decode()
             headers["Authorization"] = f"Basic {basic}"
-            secrets += [basic, address.credentials[1]]
+            secrets.append(basic)
         self._redaction = Redaction(*secrets)
         return openai.AsyncOpenAI(
             base_url=address.url,
@@ -151,7 +151,7 @@ class ApiModel:
             default_headers=headers,
             default_query=address.query,
             http_client=openai.DefaultAioHttpClient(
-                limits=limits, timeout=timeout, trust_env=not address.loopback
+                limits=limits, timeout=timeout, trust_env=not address.on_this_machine
             ),
         )
 

@@ -6,6 +6,7 @@ object with status 200, truncated JSON and a missing choice are refused here; no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,8 +79,8 @@ def _object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise bad_response("the body is empty", body)
     try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        data = _json(body)
+    except (ValueError, RecursionError):
         what = "the body is a web page" if body.lstrip()[:1] == b"<" else "the body is not whole JSON"
         raise bad_response(what, body) from None
     if not isinstance(data, dict):
@@ -87,6 +88,20 @@ def _object(body: bytes) -> dict[str, Any]:
     if data.get("error"):
         raise bad_response("an error object came with status 200", body)
     return data
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if rb"\ud" not in body.lower():
+            raise
+        # An answer cut off inside an emoji may end in half of a surrogate pair: JSON can spell it.
+        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _choice(data: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -9,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from evalkit.errors import ModelError
 
+SECRET_NAME = re.compile("key|token|secret|sig|pass|auth|code", re.IGNORECASE)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -30,10 +32,16 @@ class BaseUrl:
         return self.url
 
     @property
-    def loopback(self) -> bool:
-        """Whether the server is on this machine, which no proxy leads to."""
+    def secrets(self) -> list[str]:
+        """What must not be shown: the password, and each value of the query whose name speaks of a key."""
+        hidden = [value for name, value in self.query.items() if SECRET_NAME.search(name)]
+        return hidden if self.credentials is None else [*hidden, self.credentials[1]]
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether it is plain HTTP to this machine, which no proxy leads to."""
         try:
-            return ip_address(self.host).is_loopback
+            return self.url.startswith("http:") and ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 

@@ -54,8 +54,8 @@ def _grammar(override: str) -> str:
         return f"{wrong}; a list is written [a,b], a mapping {{key: value}}, with quotes around texts inside"
     if _parses(f"{name}={_quoted(value)}"):
         return (
-            f"{wrong}; values with commas, =, ~, #, brackets, quotes or non-ASCII text need quotes inside the "
-            f"shell's quotes: {shlex.quote(f'{name}={_quoted(value)}')}"
+            f"{wrong}; values with commas, =, ~, #, brackets, quotes or non-ASCII text need quotes "
+            f"inside the shell's quotes: {shlex.quote(f'{name}={_quoted(value)}')}"
         )
     parent, _, leaf = name.rpartition(".")
     spelling = f"{parent}={{{leaf}: {_quoted(value)}}}"
@@ -112,9 +112,8 @@ def _composition(error: Exception, overrides: Sequence[str]) -> str:
     if ambiguous:
         name, _, value = ambiguous["override"].partition("=")
         return (
-            f"{ambiguous['override']} names several values: use evalkit run -m to run each, [a,b] for a "
-            "list, or quotes inside the shell's quotes for a text with commas: "
-            + shlex.quote(f"{name}={_quoted(value)}")
+            f"{ambiguous['override']} names several values: evalkit run -m runs each, a list is [a,b], "
+            f"and one text needs quotes inside the shell's quotes: {shlex.quote(f'{name}={_quoted(value)}')}"
         )
     match = re.search(
         r"Could not find match for '(?P<key>[^']+)'|Could not override '(?P<other>[^']+)'", text

@@ -10,7 +10,9 @@ from typing import Any
 from evalkit.report.base import Report
 from evalkit.report.table import Table, score_table
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&@:-])")
+# What is markup wherever it stands, or at a line's beginning; the rest stays readable without a renderer.
+_SPECIAL = re.compile(r"([\\`*\[\]#|<>~$&@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|^[+-])")
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")  # would begin an ordered list
 # GitHub looks for @names and #numbers in the text that is shown, so a backslash does not stop it.
 _REFERENCE = re.compile(r"(@(?=\w)|#(?=\d))")
 # Joiners that Persian, Indic scripts and emoji need; they change no direction.
@@ -57,7 +59,8 @@ def markdown_table(table: Table) -> str:
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is: no markup, no HTML, no mention, no control characters."""
     text = " ".join(harmless(text).split())
-    return "&#8203;".join(_SPECIAL.sub(r"\\\1", part) for part in _split_references(text))
+    text = _NUMBERED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
+    return _REFERENCE.sub(r"\1&#8203;", text)
 
 
 def code(text: str) -> str:
@@ -89,12 +92,6 @@ def harmless(text: str) -> str:
 
 def _longest_backticks(text: str) -> int:
     return max((len(run) for run in re.findall(r"`+", text)), default=0)
-
-
-def _split_references(text: str) -> list[str]:
-    """Split behind each @ and # that GitHub would make a mention or a reference of."""
-    parts = _REFERENCE.split(text)
-    return [parts[place] + "".join(parts[place + 1 : place + 2]) for place in range(0, len(parts), 2)]
 
 
 def _warnings(report: Report) -> list[str]:

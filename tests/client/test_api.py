@@ -291,9 +291,18 @@ def test_requests_share_one_client_and_its_connections() -> None:
         assert (server.count, server.max_in_flight) == (12, 4)
 
 
-def test_model_serves_several_event_loops_one_after_another() -> None:
+class SlowToConnect(ApiModel):
+    """Others wait for the connection meanwhile, as for the embedded model's server."""
+
+    async def _connect(self) -> AsyncOpenAI:
+        await asyncio.sleep(0)
+        return await super()._connect()
+
+
+@pytest.mark.parametrize("kind", [ApiModel, SlowToConnect])
+def test_model_serves_several_event_loops_one_after_another(kind: type[ApiModel]) -> None:
     with FakeOpenAI() as server:
-        model = model_at(server)
+        model = kind(ChatCompletions(), name="gpt-4o", base_url=server.base_url, api_key_env=KEY_ENV)
 
         async def ask() -> None:
             await asyncio.gather(*(model.send(request_of(model, f"q{number}")) for number in range(8)))

@@ -135,6 +135,10 @@ BAD: dict[str, Any] = {
     "large noise": b"x" * 5_000_000,
     "two documents": json.dumps(RECORDED).encode() * 2,
     "nan": b'{"choices": NaN}',
+    "nan beside half a pair": b'{"choices": [{"message": {"content": "\\ud83d"}}], "x": NaN}',
+    "half a pair, truncated": b'{"choices": [{"message": {"content": "\\ud83d',
+    "half a pair, invalid utf-8": b'{"choices": [{"message": {"content": "\\ud83d\xff"}}]}',
+    "half a pair, deep": b'{"a": "\\ud83d", "b": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "list": [],
     "string": "ok",
     "number": 3,
@@ -200,6 +204,12 @@ def test_facts_of_a_wrong_type_are_left_out() -> None:
 def test_answer_of_a_megabyte_of_any_script_is_whole() -> None:
     long = "好 😀 " * 200_000
     assert parse(body(message={"content": long})).text == long
+
+
+def test_answer_cut_off_inside_an_emoji_is_an_answer() -> None:
+    """A server in Python spells half of a surrogate pair; orjson refuses to read it."""
+    response = parse(body(message={"content": "good \ud83d"}, finish_reason="length"))
+    assert (response.text, response.finish_reason) == ("good \ud83d", "length")
 
 
 def test_missing_extras_are_no_fault() -> None:

@@ -40,6 +40,13 @@ def test_credentials_and_query_are_taken_apart_and_decoded() -> None:
     address = parse("http://me:p%40ss@host/v1?api-version=2024-10-21")
     assert address.credentials == ("me", "p@ss")
     assert address.query == {"api-version": "2024-10-21"}
+    assert address.secrets == ["p@ss"]
+
+
+def test_secrets_are_the_password_and_the_query_s_keys_but_no_version() -> None:
+    address = parse("http://me:word@host/v1?api-version=2024-12-01-preview&api-key=k1&Subscription-Token=t1")
+    assert sorted(address.secrets) == ["k1", "t1", "word"]
+    assert parse("http://host/v1").secrets == []
 
 
 @pytest.mark.parametrize(
@@ -80,16 +87,17 @@ def test_any_text_is_an_address_or_a_model_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "loopback"),
+    ("url", "here"),
     [
         ("http://127.0.0.1:8000/v1", True),
         ("http://127.8.9.1/v1", True),
         ("http://[::1]:8000/v1", True),
         ("http://LOCALHOST/v1", True),
+        ("https://127.0.0.1:8443/v1", False),  # its certificates come from the environment
         ("http://10.0.0.1/v1", False),
         ("https://api.openai.com/v1", False),
         ("http://localhost.example.com", False),
     ],
 )
-def test_this_machine_is_known(url: str, loopback: bool) -> None:  # noqa: FBT001 - expected value
-    assert parse(url).loopback is loopback
+def test_this_machine_is_known(url: str, here: bool) -> None:  # noqa: FBT001 - expected value
+    assert parse(url).on_this_machine is here

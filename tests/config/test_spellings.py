@@ -1,7 +1,5 @@
 """The spellings of settings that DESIGN.md promises, down to what the server receives."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -25,7 +23,7 @@ def setting(path: str, *words: str) -> Any:
     ("words", "path", "value"),
     [
         (["dataset=jsonl", "dataset.input.question=q"], "dataset.input", {"question": "q"}),
-        (["dataset=jsonl", "dataset.input={question: q, context: c}"], "dataset.input", {"question": "q", "context": "c"}),
+        (["dataset=jsonl", "dataset.input={a: b, c: d}"], "dataset.input", {"a": "b", "c": "d"}),
         (["dataset=jsonl", "dataset.target=answers.text"], "dataset.target", "answers.text"),
         (["dataset=jsonl", "dataset.input.text=0"], "dataset.input.text", "0"),
         (["model=recorded", "model.output=outputs.GPT4-5shot"], "model.output", "outputs.GPT4-5shot"),
@@ -36,7 +34,7 @@ def setting(path: str, *words: str) -> Any:
         (["model.params.max_tokens=64"], "model.params.max_tokens", 64),
         (["model.params.logit_bias={50256: -100}"], "model.params.logit_bias", {50256: -100}),
         (["prompt.answer_schema=null"], "prompt.answer_schema", None),
-        (["prompt=sentiment_text", "prompt.answer_schema={type: object}"], "prompt.answer_schema", {"type": "object"}),
+        (["prompt=sentiment_text", "prompt.answer_schema={a: b}"], "prompt.answer_schema", {"a": "b"}),
         (["model.prices.input=2"], "model.prices.input", 2.0),
         (["prompt.system='Be brief, please.'"], "prompt.system", "Be brief, please."),
         (['prompt.system="a=b, c"'], "prompt.system", "a=b, c"),
@@ -108,7 +106,8 @@ def test_cache_off_is_no_boolean() -> None:
 
 def test_parameters_go_over_the_wire_as_they_are_written(evalkit: Commands, server: FakeOpenAI) -> None:
     ran = evalkit(
-        *asking(server, "dataset.limit=1", "resamples=10", 'model.params.stop=["\\n", END]', "model.params.top_p=0.5"),
+        *asking(server, "dataset.limit=1", "resamples=10", "model.params.top_p=0.5"),
+        'model.params.stop=["\\n", END]',
         "model.params.temperature=0.7", "model.params.max_tokens=9", "model.params.seed=3",
         "model.extra={top_k: 5, nested: {a: [1, x]}}", "prompt=sentiment_text", "trials=2",
         "model.params.logit_bias={50256: -100}",

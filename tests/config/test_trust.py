@@ -73,9 +73,10 @@ def test_nothing_is_reached_through_evalkits_own_modules(
 
 def test_allowed_package_gives_every_kind_of_plugin(evalkit: Commands, stranger: str) -> None:
     ran = evalkit(
-        "--allow-plugin", stranger, "run", f"dataset._target_={stranger}.parts.Numbers", "+dataset.options.count=5",
-        "dataset.path=null", "dataset.name=numbers", f"model._target_={stranger}.parts.Echo", "model.name=echo",
-        "model.options.suffix=abc", "prompt.template='{{ text }}'", "prompt.system=null",
+        "--allow-plugin", stranger, "run", f"dataset._target_={stranger}.parts.Numbers",
+        "+dataset.options.count=5", "dataset.path=null", "dataset.name=numbers",
+        f"model._target_={stranger}.parts.Echo", "model.name=echo", "model.options.suffix=abc",
+        "prompt.template='{{ text }}'", "prompt.system=null",
         f"task.postprocess=[strip,{{_target_: {stranger}.parts.Shout, mark: '?'}}]",
         f"metrics.accuracy._target_={stranger}.parts.Length", "~metrics.accuracy.ignore_case", "~metrics.f1",
         "+metrics.accuracy.scale=10",
@@ -143,25 +144,36 @@ def test_config_file_cannot_allow_itself(evalkit: Commands, stranger: str, serve
 
 # What a task file of a pull request could hold for Hydra itself.
 HYDRAS_DOORS = {
-    "environment": "job: {{env_set: {{EVALKIT_PLUGINS: {0}}}}}",
-    "callback": "callbacks: {{x: {{_target_: {0}.parts.Numbers}}}}",
-    "callback through evalkit": "callbacks: {{x: {{_target_: evalkit.report.provenance.subprocess.Popen, args: [touch, {0}-was-imported]}}}}",
-    "launcher": "launcher: {{_target_: {0}.parts.Numbers}}",
-    "sweeper": "sweeper: {{_target_: {0}.parts.Numbers}}",
-    "inside the sweeper": "sweeper: {{params: {{x: {{_target_: subprocess.check_output, args: [touch, {0}-was-imported]}}}}}}",
-    "logging factory": "job_logging: {{handlers: {{x: {{(): {0}.parts.factory}}}}, root: {{handlers: [x]}}}}",
-    "logging class": "hydra_logging: {{handlers: {{x: {{class: {0}.parts.Numbers}}}}, root: {{handlers: [x]}}}}",
+    "environment": "job: {env_set: {EVALKIT_PLUGINS: NAME}}",
+    "callback": "callbacks: {x: {_target_: NAME.parts.Numbers}}",
+    "callback through evalkit": (
+        "callbacks: {x: {_target_: evalkit.report.provenance.subprocess.Popen, "
+        "args: [touch, NAME-was-imported]}}"
+    ),
+    "launcher": "launcher: {_target_: NAME.parts.Numbers}",
+    "sweeper": "sweeper: {_target_: NAME.parts.Numbers}",
+    "inside the sweeper": (
+        "sweeper: {params: {x: {_target_: subprocess.check_output, args: [touch, NAME-was-imported]}}}"
+    ),
+    "logging factory": "job_logging: {handlers: {x: {(): NAME.parts.factory}}, root: {handlers: [x]}}",
+    "logging class": "hydra_logging: {handlers: {x: {class: NAME.parts.Numbers}}, root: {handlers: [x]}}",
 }
 
 
-@pytest.mark.parametrize("swept", [False, True], ids=["one task", "swept task"])
-@pytest.mark.parametrize("door", HYDRAS_DOORS)
+@pytest.mark.parametrize(
+    ("door", "chosen"),
+    [
+        *((door, "task=qa,mine") for door in HYDRAS_DOORS),
+        ("environment", "task=mine"),
+        ("callback", "task=mine"),
+    ],
+)
 def test_task_file_cannot_make_hydra_run_code(
-    door: str, swept: bool, evalkit: Commands, stranger: str, server: FakeOpenAI
+    door: str, chosen: str, evalkit: Commands, stranger: str, server: FakeOpenAI
 ) -> None:
-    text = f"# @package _global_\n# Mine\ntask: {{name: mine}}\nhydra:\n  {HYDRAS_DOORS[door].format(stranger)}\n"
+    hydra = HYDRAS_DOORS[door].replace("NAME", stranger)
+    text = f"# @package _global_\n# Mine\ntask: {{name: mine}}\nhydra:\n  {hydra}\n"
     write(evalkit.folder / "configs/task/mine.yaml", text)
-    chosen = "task=qa,mine" if swept else "task=mine"
     ran = evalkit(*asking(server, "-m", chosen, "dataset.limit=1"))
     assert "hydra." in ran.error
     assert not imported(evalkit, stranger)

@@ -1,7 +1,5 @@
 """The user's ./configs comes first; other Hydra programs see nothing of us."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -135,10 +133,10 @@ def test_other_hydra_programs_keep_their_own_search_path(tmp_path: Path) -> None
             main()
         """),
     )
-    command = [sys.executable, program, "--info", "searchpath"]
+    command = [sys.executable, os.fspath(program), "--info", "searchpath"]
     info = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "evalkit" not in info
     assert os.fspath(tmp_path / "configs") not in info
-    command = [sys.executable, program, "hydra.run.dir=.", "hydra.output_subdir=null"]
+    command = [sys.executable, os.fspath(program), "hydra.run.dir=.", "hydra.output_subdir=null"]
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert out == "theirs\n"

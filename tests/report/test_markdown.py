@@ -44,6 +44,13 @@ HOSTILE = [
     "| --- | --- |",
     "<!-- comment",
     "<details>",
+    "- item",
+    "+ item",
+    "-",
+    "2) item",
+    "_a_b_ a_b __init__.py",
+    "===",
+    "see https://127.0.0.1/x and www.example.org",
 ]
 TAGS = {
     "h1", "h2", "p", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "code", "pre",
