@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from evalkit.comparison.base import Effect, Family, Side, Verdict
-from evalkit.comparison.compare import gated_names
 from evalkit.comparison.effect import Level, Pairs, effects
+from evalkit.comparison.judging import gated_names
 from evalkit.comparison.policy import Policy, judge
 from evalkit.comparison.side import metric_of
 from evalkit.errors import UsageError

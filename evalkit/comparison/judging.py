@@ -1,0 +1,167 @@
+"""Effects of all cases -> verdicts: p-values corrected together, failed samples bounded, needs planned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evalkit.comparison.base import Effect, Family, MetricComparison, Side, Verdict
+from evalkit.comparison.pair import Match
+from evalkit.comparison.policy import Judged, Policy, blocks, judge
+from evalkit.statistics.multiple import holm
+from evalkit.statistics.power import PlannedTest, detectable_effect, required_n
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A case before its p-values are corrected together with those of the other cases."""
+
+    baseline: Side
+    candidate: Side
+    found: Match
+    effects: Mapping[str, tuple[Family, Effect]]
+    bounded: Mapping[str, tuple[Effect, Effect]]
+    problem: str | None = None
+    notes: Sequence[str] = ()
+
+
+def gated_names(family: Family, policy: Policy) -> tuple[str, ...]:
+    """Return the names of a family that the policy gates."""
+    if policy.metrics:
+        return tuple(name for name in family.names if name in policy.metrics or family.name in policy.metrics)
+    return family.headline
+
+
+def judge_all(tested: Sequence[Tested], policy: Policy) -> list[dict[str, MetricComparison]]:
+    """Correct the gated metrics of all cases together, then judge each."""
+    places = [
+        (place, name)
+        for place, one in enumerate(tested)
+        for name, (family, _) in one.effects.items()
+        if name in gated_names(family, policy)
+    ]
+    adjusted = _adjusted([tested[place].effects[name][1] for place, name in places])
+    corrected = dict(zip(places, adjusted, strict=True))
+    # Failed samples are bounded by correcting the same way with every effect at its worst, then at its best.
+    ends = [
+        dict(
+            zip(
+                places,
+                _adjusted(
+                    [
+                        tested[place].bounded[name][end]
+                        if name in tested[place].bounded
+                        else tested[place].effects[name][1]
+                        for place, name in places
+                    ]
+                ),
+                strict=True,
+            )
+        )
+        for end in (0, 1)
+    ]
+    found: list[dict[str, MetricComparison]] = []
+    for place, one in enumerate(tested):
+        metrics = {}
+        for name, (family, effect) in one.effects.items():
+            gated = (place, name) in corrected
+            pair = corrected.get((place, name), (effect.p_worse, effect.p_better))
+            metrics[name] = _metric(name, family, effect, policy, pair, gated=gated)
+            if gated and name in one.bounded:
+                metrics[name] = _bounded(
+                    metrics[name],
+                    one.bounded[name],
+                    [ends[end][place, name] for end in (0, 1)],
+                    policy,
+                    len(one.found.common) - effect.n,
+                )
+        found.append(metrics)
+    return found
+
+
+def _adjusted(found: Sequence[Effect]) -> list[tuple[float, float]]:
+    if not found:
+        return []
+    worse = holm(np.array([one.p_worse for one in found]))
+    better = holm(np.array([one.p_better for one in found]))
+    return list(zip(worse.tolist(), better.tolist(), strict=True))
+
+
+def _metric(
+    name: str, family: Family, effect: Effect, policy: Policy, adjusted: tuple[float, float], *, gated: bool
+) -> MetricComparison:
+    margin = policy.margin_of(name, family.maximum)
+    judged = judge(
+        effect,
+        policy,
+        margin,
+        maximum=family.maximum,
+        better=family.higher_is_better,
+        adjusted=adjusted,
+    )
+    detectable, needed = _planned(effect, policy, margin, family)
+    return MetricComparison(
+        metric=name,
+        family=family.name,
+        effect=effect,
+        margin=margin,
+        gated=gated,
+        higher_is_better=family.higher_is_better,
+        maximum=family.maximum,
+        signature=family.signature,
+        p_adjusted=adjusted[0] if gated else None,
+        p_better_adjusted=adjusted[1] if gated else None,
+        detectable=detectable,
+        needed_n=needed if judged.verdict is Verdict.INCONCLUSIVE else None,
+        verdict=judged.verdict,
+        reason=judged.reason,
+    )
+
+
+def _planned(
+    effect: Effect, policy: Policy, margin: float, family: Family
+) -> tuple[float | None, int | None]:
+    """Return the detectable loss at this n, and the n that would rule a loss beyond the margin out."""
+    if not effect.se > 0 or effect.n < 2 or math.isnan(effect.se):  # noqa: PLR2004
+        return None, None
+    sd = effect.se * math.sqrt(effect.n)
+    test = PlannedTest(alpha=policy.alpha, two_sided=False)
+    detectable = detectable_effect(sd, effect.n, test, power=policy.power)
+    gain = effect.difference if family.higher_is_better else -effect.difference
+    # What stands between the difference as observed and the margin's edge is what must be told apart.
+    distance = margin + gain
+    if distance <= 0:
+        distance = -gain
+    return detectable, required_n(distance, sd, test, power=policy.power) if distance > 0 else None
+
+
+def _bounded(
+    metric: MetricComparison,
+    ends: tuple[Effect, Effect],
+    adjusted: Sequence[tuple[float, float]],
+    policy: Policy,
+    failed: int,
+) -> MetricComparison:
+    """Keep the verdict when it holds with failed samples at their worst and at their best; else INVALID."""
+    verdicts = [
+        judge(
+            end,
+            policy,
+            metric.margin,
+            maximum=metric.maximum,
+            better=metric.higher_is_better,
+            adjusted=pair,
+        ).verdict
+        for end, pair in zip(ends, adjusted, strict=True)
+    ]
+    if all(blocks(one, policy) == blocks(metric.verdict, policy) for one in verdicts):
+        return metric
+    judged = Judged(
+        Verdict.INVALID,
+        f"{failed} samples have no answer on one side: counted at their worst the verdict is {verdicts[0]}, "
+        f"at their best {verdicts[1]}; ask again for the failed samples",
+    )
+    return replace(metric, verdict=judged.verdict, reason=judged.reason)
