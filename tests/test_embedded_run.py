@@ -62,3 +62,26 @@ def test_embedded_model_is_scored_and_a_second_run_asks_nothing(
     for line in lines:
         assert line.pop("cached") is False
     assert lines_again == lines
+
+
+def test_regression_story_on_the_embedded_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run, accept, an edit that changes no request, an edit that harms, gate, diff."""
+    monkeypatch.chdir(tmp_path)
+    few = ["run", "dataset.limit=20"]
+    assert main(few) == 0
+    assert main(["gate"]) == 3
+    assert main(["accept", "latest", "--reason", "the shipped prompt"]) == 0
+
+    assert main([*few, "prompt.template='{{ text | trim }}'"]) == 0
+    assert "0 requests sent, 20 answers from the cache" in capsys.readouterr().err
+    assert main(["gate", "gate=noninferior"]) == 0  # the same requests, the same answers
+    assert "the prompt changed" in capsys.readouterr().out
+
+    assert main([*few, "prompt=sentiment_text"]) == 0
+    assert main(["gate"]) == 1
+    assert "REGRESSED: sentiment accuracy fell" in capsys.readouterr().out
+    first = min((tmp_path / "results" / "runs" / "sentiment").iterdir()).name
+    assert main(["diff", first, "latest", "--flips"]) == 0
+    assert "-neutral: the text only states facts" in capsys.readouterr().out
