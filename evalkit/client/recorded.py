@@ -18,6 +18,7 @@ class RecordedModel:
     """Answers come from column `output` (a dotted path reaches into objects), found by sample id.
 
     `partial` allows outputs without a sample: with dataset.limit the file may hold the whole dataset's.
+    With several `trials` every output must be a list of that many texts: one text is no second draw.
     """
 
     needs_prompt = False
@@ -32,11 +33,13 @@ class RecordedModel:
         id_column: str | None = None,
         name: str = "recorded",
         partial: bool = False,
+        trials: int = 1,
     ) -> None:
         self.name = name
         self._source = source.name
         self._output = output
         self._partial = partial
+        self._trials = trials
         self._outputs: dict[str, Any] = {}
         for row, identifier in identify(source, FieldMap(id=id_column)):
             self._outputs[identifier] = required(row, source.name, output, "model.output")
@@ -69,6 +72,8 @@ class RecordedModel:
                 f"{self._source}: {' and '.join(found)}; the ids must be those of the dataset: "
                 "set model.id=<column> (and dataset.id=<column>), or use matching files"
             )
+        if self._trials > 1:
+            self._check_trials()
 
     def request(
         self,
@@ -78,7 +83,11 @@ class RecordedModel:
         trial: int,
     ) -> Request:
         """Return a request that names the sample."""
-        return Request(self.identity, "recorded", {"id": sample.id}, trial)
+        output = self._outputs.get(sample.id)
+        if self._trials > 1 and isinstance(output, list):
+            output = output[trial]
+        # The output is part of the key: two files with the same column are not the same answers.
+        return Request(self.identity, "recorded", {"id": sample.id, "output": output}, trial)
 
     def parse(self, request: Request, body: bytes) -> Response:  # noqa: ARG002
         """Return the recorded text; a null is a failure, an empty string an empty answer."""
@@ -90,7 +99,16 @@ class RecordedModel:
     async def send(self, request: Request) -> Reply:
         """Look the output up."""
         # Not orjson: recorded texts may hold lone surrogates and long integers.
-        return Reply(json.dumps(self._outputs[request.body["id"]]).encode("ascii"), 0.0)
+        return Reply(json.dumps(request.body["output"]).encode("ascii"), 0.0)
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _check_trials(self) -> None:
+        for identifier, output in self._outputs.items():
+            if not isinstance(output, list) or len(output) < self._trials:
+                raise ModelError(
+                    f"{self._source}: trials={self._trials} needs a list of {self._trials} outputs for each "
+                    f'sample, "{identifier}" has {len(output) if isinstance(output, list) else "one text"}; '
+                    "set trials=1, or record more"
+                )

@@ -185,6 +185,7 @@ def _recorded(cls: type[Any], config: RunConfig) -> Model:
         output=model.output,
         id_column=model.id or config.dataset.id,
         partial=config.dataset.limit is not None,
+        trials=config.trials,
     )
 
 

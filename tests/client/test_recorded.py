@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,19 @@ def test_nothing_of_it_is_cached(tmp_path: Path) -> None:
         [outcome] = collect(task, recorded(path), executor(), NoCache(), mode=mode).outcomes
         assert outcome.response is not None
         assert not outcome.cached
+
+
+def test_trials_are_the_elements_of_a_list_and_one_text_is_no_second_draw(tmp_path: Path) -> None:
+    model = recorded(file_of(tmp_path, [{"id": "1", "output": ["a", "b", "c"]}]), trials=3)
+    model.check(samples("1"))
+    requests = [model.request(samples("1")[0], (), None, trial) for trial in range(3)]
+    texts = [model.parse(one, asyncio.run(model.send(one)).body).text for one in requests]
+    assert texts == ["a", "b", "c"]
+    single = recorded(file_of(tmp_path, [{"id": "1", "output": "a"}]), trials=2)
+    with pytest.raises(ModelError, match="trials=2 needs a list of 2 outputs"):
+        single.check(samples("1"))
+
+
+def test_other_output_under_the_same_id_is_another_request(tmp_path: Path) -> None:
+    models = [recorded(file_of(tmp_path, [{"id": "1", "output": text}])) for text in ("a", "b")]
+    assert len({one.request(samples("1")[0], (), None, 0).key for one in models}) == 2
