@@ -487,12 +487,14 @@ def test_prompt_of_three_megabytes_is_asked(cache: SqliteCache) -> None:
 # Killed and interrupted: a process of its own
 
 SCRIPT = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
 from runs import executor, model_at, numbered
 from evalkit.cache.base import Mode
 from evalkit.cache.sqlite import SqliteCache
 from evalkit.runner import collect
 
+# A shell's background job, as CI may be one, is started with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url, path, n, concurrency = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 cache = SqliteCache(path)
 
