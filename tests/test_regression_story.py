@@ -296,3 +296,29 @@ def test_metric_with_other_options_is_scored_again_where_outputs_are_at_hand(
         (project / ".evalkit" / "cache.sqlite").rename(project / "elsewhere.sqlite")
         assert main(["compare", "main"]) == 4
         assert "outputs are not at hand" in capsys.readouterr().out
+
+
+def test_shallow_clone_says_how_deep_to_fetch(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str, where: Path = project) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *identity, *words], cwd=where, check=True, capture_output=True)
+
+    git("init", "-q", "-b", "main")
+    (project / "README").write_text("one")
+    git("add", "README")
+    git("commit", "-q", "-m", "one")
+    git("checkout", "-q", "-b", "change")
+    for text in ("two", "three"):
+        (project / "README").write_text(text)
+        git("commit", "-q", "-a", "-m", text)
+    git("checkout", "-q", "main")  # a clone's origin/HEAD is what the source has checked out
+    git("clone", "-q", "--depth", "1", "--no-single-branch", f"file://{project}", "shallow")
+    git("checkout", "-q", "change", where=project / "shallow")
+    monkeypatch.chdir(project / "shallow")
+    with FakeOpenAI(answer) as server:
+        write_data(project / "shallow" / "data.jsonl", 10)
+        assert evaluate(server) == 0
+    assert main(["gate", "--baseline", "merge-base"]) == 2
+    assert "git fetch --unshallow" in capsys.readouterr().err

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from evalkit.report.table import Table
 
 BOLD, RESET = "\x1b[1m", "\x1b[0m"
-SPARE = ("run", "dataset", "detectable", "adjusted p")  # dropped in this order where a terminal is narrow
+SPARE = (
+    "run",
+    "dataset",
+    "trials",
+    "detectable",
+    "adjusted p",
+)  # dropped in this order where a terminal is narrow
 RIGHT = {"score", "n", "failed", "unparsed"}
 
 

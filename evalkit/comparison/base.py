@@ -127,6 +127,7 @@ class MetricComparison:
     verdict: Verdict
     reason: str
     trials: tuple[float, float] = (1.0, 1.0)
+    """Answers to a sample on each side, on average; they are combined before samples are compared."""
 
 
 @dataclass(frozen=True)

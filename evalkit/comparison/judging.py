@@ -27,6 +27,19 @@ class Tested:
     problem: str | None = None
     notes: Sequence[str] = ()
 
+    @property
+    def trials(self) -> tuple[float, float]:
+        """Answers to a sample on each side, on average over the samples that were compared."""
+        before, after = (
+            [
+                max((len(rows) for rows in side.samples[name].rows.values()), default=0)
+                for name in self.found.common
+            ]
+            for side in (self.baseline, self.candidate)
+        )
+        n = max(1, len(self.found.common))
+        return sum(before) / n, sum(after) / n
+
 
 def gated_names(family: Family, policy: Policy) -> tuple[str, ...]:
     """Return the names of a family that the policy gates."""
@@ -69,7 +82,9 @@ def judge_all(tested: Sequence[Tested], policy: Policy) -> list[dict[str, Metric
         for name, (family, effect) in one.effects.items():
             gated = (place, name) in corrected
             pair = corrected.get((place, name), (effect.p_worse, effect.p_better))
-            metrics[name] = _metric(name, family, effect, policy, pair, gated=gated)
+            metrics[name] = replace(
+                _metric(name, family, effect, policy, pair, gated=gated), trials=one.trials
+            )
             if gated and name in one.bounded:
                 metrics[name] = _bounded(
                     metrics[name],

@@ -22,6 +22,7 @@ HEADER = (
     "p",
     "adjusted p",
     "n",
+    "trials",
     "detectable",
     "verdict",
 )
@@ -94,6 +95,7 @@ def _cells(one: MetricComparison) -> tuple[str, ...]:
         _p(effect.p_value),
         "-" if one.p_adjusted is None else _p(one.p_adjusted),
         str(effect.n),
+        "/".join(f"{trials:.3g}" for trials in one.trials),
         "-" if one.detectable is None else f"{one.detectable * scale:.1f}",
         str(one.verdict),
     )
