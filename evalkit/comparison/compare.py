@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit.comparison.base import CaseComparison, Comparison, Effect, Family, MetricComparison, Side
 from evalkit.comparison.effect import Level, effects
-from evalkit.comparison.judging import Tested, judge_all
+from evalkit.comparison.judging import Counting, Tested, judge_all
 from evalkit.comparison.notes import notes_on
 from evalkit.comparison.pair import Match, match, pairs_of
 from evalkit.comparison.policy import Policy
@@ -147,7 +147,26 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
         }
     if not results:
         problem = "no sample was answered on both sides"
-    return Tested(baseline, candidate, found, results, bounded, problem, notes)
+    tested = Tested(baseline, candidate, found, results, bounded, problem, notes)
+    return replace(tested, counted=_counting(tested, options))
+
+
+def _counting(tested: Tested, options: Options) -> Counting:
+    """Return a function that tells a value's effect with only some of the failed samples counted."""
+    before, after = tested.baseline, tested.candidate
+    answered = [
+        name for name in tested.found.common if before.samples[name].answered and after.samples[name].answered
+    ]
+    failed = [name for name in tested.found.common if name not in set(answered)]
+
+    def counted(value: str, favour: int, number: int) -> Effect:
+        family, _ = tested.effects[value]
+        metric = metric_of(family)
+        pairs = pairs_of(metric, family.name, before, after, answered + failed[:number], favour=favour)
+        assert pairs is not None
+        return effects(metric, pairs, options.level)[family.names.index(value)]
+
+    return counted
 
 
 def _aligned(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evalkit.comparison.base import Effect, Family, MetricComparison, Side, Verdict
 from evalkit.comparison.pair import Match
-from evalkit.comparison.policy import Judged, Policy, blocks, judge
+from evalkit.comparison.policy import Policy, blocks, judge
 from evalkit.statistics.multiple import holm
 from evalkit.statistics.power import PlannedTest, detectable_effect, required_n
+
+Counting = Callable[[str, int, int], Effect]
+"""Tells a value's effect with so many failed samples at their worst (-1) or their best (+1)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Tested:
     bounded: Mapping[str, tuple[Effect, Effect]]
     problem: str | None = None
     notes: Sequence[str] = ()
+    counted: Counting | None = None
 
     @property
     def trials(self) -> tuple[float, float]:
@@ -86,13 +90,8 @@ def judge_all(tested: Sequence[Tested], policy: Policy) -> list[dict[str, Metric
                 _metric(name, family, effect, policy, pair, gated=gated), trials=one.trials
             )
             if gated and name in one.bounded:
-                metrics[name] = _bounded(
-                    metrics[name],
-                    one.bounded[name],
-                    [ends[end][place, name] for end in (0, 1)],
-                    policy,
-                    len(one.found.common) - effect.n,
-                )
+                both = [ends[end][place, name] for end in (0, 1)]
+                metrics[name] = _bounded(metrics[name], one, both, policy)
         found.append(metrics)
     return found
 
@@ -154,29 +153,46 @@ def _planned(
 
 
 def _bounded(
-    metric: MetricComparison,
-    ends: tuple[Effect, Effect],
-    adjusted: Sequence[tuple[float, float]],
-    policy: Policy,
-    failed: int,
+    metric: MetricComparison, tested: Tested, adjusted: Sequence[tuple[float, float]], policy: Policy
 ) -> MetricComparison:
     """Keep the verdict when it holds with failed samples at their worst and at their best; else INVALID."""
-    verdicts = [
-        judge(
-            end,
-            policy,
-            metric.margin,
-            maximum=metric.maximum,
-            better=metric.higher_is_better,
-            adjusted=pair,
-        ).verdict
-        for end, pair in zip(ends, adjusted, strict=True)
-    ]
-    if all(blocks(one, policy) == blocks(metric.verdict, policy) for one in verdicts):
+    ends = tested.bounded[metric.metric]
+    verdicts = [_verdict(metric, end, policy, pair) for end, pair in zip(ends, adjusted, strict=True)]
+    turned = [blocks(one, policy) != blocks(metric.verdict, policy) for one in verdicts]
+    if not any(turned) or metric.effect is None or tested.counted is None:
         return metric
-    judged = Judged(
-        Verdict.INVALID,
+    favour = -1 if turned[0] else 1
+    failed = len(tested.found.common) - metric.effect.n
+    few = _fewest(metric, tested.counted, favour, failed, policy)
+    reason = (
         f"{failed} samples have no answer on one side: counted at their worst the verdict is {verdicts[0]}, "
-        f"at their best {verdicts[1]}; ask again for the failed samples",
+        f"at their best {verdicts[1]}; {few} of them would decide it: ask again for the failed samples"
     )
-    return replace(metric, verdict=judged.verdict, reason=judged.reason)
+    return replace(metric, verdict=Verdict.INVALID, reason=reason)
+
+
+def _fewest(metric: MetricComparison, counted: Counting, favour: int, failed: int, policy: Policy) -> int:
+    """Return how many failed samples, counted so, are enough to turn the verdict (by bisection)."""
+    low, high = 0, failed  # the verdict is as it is with none, and turned with all
+    while high - low > 1:
+        middle = (low + high) // 2
+        effect = counted(metric.metric, favour, middle)
+        verdict = _verdict(metric, effect, policy, (effect.p_worse, effect.p_better))
+        if blocks(verdict, policy) == blocks(metric.verdict, policy):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _verdict(
+    metric: MetricComparison, effect: Effect, policy: Policy, adjusted: tuple[float, float]
+) -> Verdict:
+    return judge(
+        effect,
+        policy,
+        metric.margin,
+        maximum=metric.maximum,
+        better=metric.higher_is_better,
+        adjusted=adjusted,
+    ).verdict

@@ -117,6 +117,9 @@ def test_failures_that_could_turn_the_verdict_are_invalid_and_few_are_bounded() 
     comparison, one = found(side(before, ACCURACY), side(many, ACCURACY))
     assert one.verdict is Verdict.INVALID
     assert "30 samples" in one.reason
+    # Five broken of 75 and none fixed is McNemar's one-sided mid-p of 0.5^6 = 0.016; four are 0.031, three
+    # 0.0625: four samples at their worst are enough at 5%.
+    assert "4 of them would decide it" in one.reason
     assert decide(comparison, Policy()).code == 5
     few: list[float | None] = [None, *([1.0] * 89), *([0.0] * 10)]
     comparison, one = found(side(before, ACCURACY), side(few, ACCURACY))
