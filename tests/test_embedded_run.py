@@ -15,6 +15,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the `local` extra is not installed"),
 ]
 
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "sentiment" / "data.jsonl"
 TASKS = {
     "sentiment": {"accuracy", "f1_macro", "f1_micro"},
     "summarization": {"rouge1", "rouge2", "rougeL", "rougeLsum"},
@@ -67,9 +68,10 @@ def test_embedded_model_is_scored_and_a_second_run_asks_nothing(
 def test_regression_story_on_the_embedded_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Run, accept, an edit that changes no request, an edit that harms, gate, diff."""
+    """Every way that a pull request can end, on real answers of a real model."""
     monkeypatch.chdir(tmp_path)
     few = ["run", "dataset.limit=20"]
+    runs = tmp_path / "results" / "runs" / "sentiment"
     assert main(few) == 0
     assert main(["gate"]) == 3
     assert main(["accept", "latest", "--reason", "the shipped prompt"]) == 0
@@ -79,9 +81,41 @@ def test_regression_story_on_the_embedded_model(
     assert main(["gate", "gate=noninferior"]) == 0  # the same requests, the same answers
     assert "the prompt changed" in capsys.readouterr().out
 
+    # A harmless edit that asks everything again.
+    assert main([*few, "prompt.template='Text: {{ text }}'"]) == 0
+    assert "20 requests sent, 0 answers from the cache" in capsys.readouterr().err
+    assert main(["gate"]) == 0
+    assert "NO REGRESSION FOUND" in capsys.readouterr().out
+
+    # The server refuses some requests: the long texts, repeated, do not fit into its context.
+    long = "{% if text | length > 90 %}{{ text * 300 }}{% else %}{{ text }}{% endif %}"
+    assert main([*few, f"prompt.template='{long}'"]) == 5
+    refused = capsys.readouterr().err
+    assert "context_length" in refused
+    assert "9 answers are in the cache" in refused
+    assert main(["gate"]) == 5
+    assert "INVALID" in capsys.readouterr().out
+
+    # Other data under the same ids: the answers are at hand, the comparison is refused.
+    swapped = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
+    rows = [json.loads(line) for line in BENCHMARK.read_text("utf-8").splitlines()]
+    lines = [json.dumps({**row, "label": swapped[row["label"]]}) + "\n" for row in rows]
+    (tmp_path / "changed.jsonl").write_text("".join(lines), "utf-8")
+    assert main([*few, "dataset.path=changed.jsonl"]) == 0
+    assert "0 requests sent" in capsys.readouterr().err
+    assert main(["gate"]) == 4
+    assert "NOT COMPARABLE" in capsys.readouterr().out
+
+    # Too few samples to rule a loss out.
+    assert main(["run", "dataset.limit=4"]) == 0
+    assert main(["accept", "latest", "--baseline", "few", "--reason", "four samples"]) == 0
+    assert main(["run", "dataset.limit=4", "prompt.template='Text: {{ text }}'"]) == 0
+    assert main(["gate", "--baseline", "few", "gate=noninferior"]) == 6
+    assert "INCONCLUSIVE" in capsys.readouterr().out
+
     assert main([*few, "prompt=sentiment_text"]) == 0
     assert main(["gate"]) == 1
     assert "REGRESSED: sentiment accuracy fell" in capsys.readouterr().out
-    first = min((tmp_path / "results" / "runs" / "sentiment").iterdir()).name
+    first = min(runs.iterdir()).name
     assert main(["diff", first, "latest", "--flips"]) == 0
     assert "-neutral: the text only states facts" in capsys.readouterr().out

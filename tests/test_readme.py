@@ -1,4 +1,4 @@
-"""Every command in the README runs, in the order of the page, in a folder of its own."""
+"""Every command in the README runs, in the order of the page, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,37 @@ CODES = {"gate": {0, 1, 4}, "compare": {0, 4}}
 FEW = "dataset.limit=6"  # of the embedded model's answers: enough to go through
 
 
+def sessions() -> list[tuple[list[str], list[str]]]:
+    """Each command, with the output that the page shows for it."""
+    found: list[tuple[list[str], list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((shlex.split(line[2:], comments=True), []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
 def commands() -> list[list[str]]:
-    blocks = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
-    lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
-    return [shlex.split(line, comments=True) for line in lines]
+    return [words for words, _ in sessions()]
+
+
+def pattern(shown: list[str]) -> str:
+    """What real output must match: `…` stands for anything, over lines where it stands alone."""
+    lines = [
+        "(?s:.*?)" if line == "…" else "[^\\n]*".join(re.escape(part) for part in line.split("…")) + "\n"
+        for line in shown
+    ]
+    return "".join(lines)
+
+
+def test_shown_output_is_compared_with_real_output() -> None:
+    shown = ["a  …  b", "…", "end"]
+    assert re.fullmatch(pattern(shown), "a  17  b\nx\ny\nend\n")
+    assert not re.fullmatch(pattern(shown), "a  17  c\nx\ny\nend\n")
+    assert not re.fullmatch(pattern(shown), "a  17  b\nx\ny\n")
+    assert sum(bool(output) for _, output in sessions()) >= 3
 
 
 def test_make_targets_exist() -> None:
@@ -42,26 +69,29 @@ def test_links_lead_somewhere() -> None:
 @pytest.mark.model
 @pytest.mark.skipif(find_spec("xllamacpp") is None, reason="the `local` extra is not installed")
 def test_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands on the embedded model get fewer samples; those on GPT-4 meet the fake server."""
+    """Embedded runs whose output is not shown get fewer samples; GPT-4 is the fake server."""
     rows = [
         {"id": str(number), "text": f"A long text {number}.", "summary": "A text."} for number in range(5)
     ]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-readme-0123456789")
-    ran = [words for words in commands() if words[0] == "evalkit"]
+    ran = [(words, shown) for words, shown in sessions() if words[0] == "evalkit"]
     assert len(ran) > 10
+    whole = 3  # the first screen's runs: their scores are shown
     with FakeOpenAI() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        for words in ran:
-            words = words[1:]  # noqa: PLW2901 - without the name of the command
+        for place, (named, shown) in enumerate(ran):
+            words = named[1:]
             if "BASE" in words:
                 first = min((tmp_path / "results" / "runs" / "sentiment").iterdir()).name
                 words[words.index("BASE")] = first
-            if words[0] == "run" and not any(word.startswith("model=") for word in words):
+            if place >= whole and words[0] == "run" and not any(word.startswith("model=") for word in words):
                 words.append(FEW)
             done = subprocess.run(
                 [sys.executable, "-m", "evalkit", *words],
                 cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
             )  # fmt: skip
             assert done.returncode in CODES.get(words[0], {0}), f"{words}: {done.stdout}{done.stderr}"
+            if shown:
+                assert re.fullmatch(pattern(shown), done.stdout), f"{words} printed:\n{done.stdout}"
         assert server.count > 100

@@ -127,6 +127,25 @@ def baseline_bytes(project: Path) -> dict[str, bytes]:
     }
 
 
+def test_baseline_keeps_latency_and_cost_as_histograms(project: Path, capsys: Capture) -> None:
+    prices = ["model.prices.input=2.5", "model.prices.output=10"]
+    with FakeOpenAI(answer) as server:
+        assert evaluate(server, PROMPT, *prices) == 0
+        assert main(["accept", "latest", "--reason", "start"]) == 0
+        assert evaluate(server, HARMLESS, *prices) == 0
+    text = (project / "results" / "baselines" / "main" / "sentiment-data" / "measurements.json").read_text()
+    measured = json.loads(text)
+    assert sum(measured["latency"].values()) == N
+    assert sum(measured["cost"].values()) == N
+    total = sum(float(edge) * count for edge, count in measured["cost"].items())
+    assert measured["cost_usd"] <= total <= 1.35 * measured["cost_usd"]  # upper edges of bins 26% wide
+    capsys.readouterr()
+    assert main(["compare", "main"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"median latency \d+\.\d\d s to \d+\.\d\d s", shown)
+    assert "cost 0.0" in shown
+
+
 def test_baseline_holds_no_text(project: Path) -> None:
     with FakeOpenAI(answer) as server:
         assert evaluate(server) == 0

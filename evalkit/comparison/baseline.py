@@ -2,7 +2,7 @@
 
     results/baselines/<name>/manifest.json              what was measured, how, and why it was accepted
     results/baselines/<name>/<case>/statistics.jsonl    one line a sample, sorted by id
-    results/baselines/<name>/<case>/measurements.json   latency and cost, rounded: these differ between runs
+    results/baselines/<name>/<case>/measurements.json   latency and cost, histograms: these differ by run
 
 Accepting an unchanged measurement again writes the same bytes.
 """
@@ -30,8 +30,9 @@ MANIFEST = "manifest.json"
 STATISTICS = "statistics.jsonl"
 MEASUREMENTS = "measurements.json"
 ATTRIBUTES = "* text eol=lf linguist-generated=true\n"
+MEASURED = ("latency", "cost", "cost_usd")
 # Facts that change although the measurement does not.
-VOLATILE = ("run_id", "created", "git", "latency_p50", "latency_p95", "cost_usd")
+VOLATILE = ("run_id", "created", "git", "latency_p50", "latency_p95", *MEASURED)
 
 
 class Files(Protocol):
@@ -75,8 +76,9 @@ def write_baseline(sides: Sequence[Side], name: str, reason: str, results_dir: P
             cases[side.case] = old["cases"][side.case]  # its old reason: nothing new was accepted
         lines = [_line(one, side.samples[one]) for one in sorted(side.samples)]
         write_text(folder / side.case / STATISTICS, "".join(line + "\n" for line in lines))
-        measured = {key: _rounded(side.facts.get(key)) for key in ("latency_p50", "latency_p95", "cost_usd")}
-        write_text(folder / side.case / MEASUREMENTS, _pretty(measured))
+        measured = {key: side.facts.get(key) for key in MEASURED}
+        measured["cost_usd"] = _rounded(measured["cost_usd"])
+        write_text(folder / side.case / MEASUREMENTS, _pretty(measured, sort_keys=False))
     write_text(folder / MANIFEST, _pretty({"schema_version": SCHEMA_VERSION, "name": name, "cases": cases}))
     attributes = results_dir / "baselines" / ".gitattributes"
     if not attributes.exists():
@@ -197,5 +199,5 @@ def _read_line(line: Mapping[str, Any]) -> Measured:
     )
 
 
-def _pretty(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+def _pretty(value: Any, *, sort_keys: bool = True) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=sort_keys) + "\n"

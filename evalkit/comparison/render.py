@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from evalkit.comparison.base import CaseComparison, Comparison, MetricComparison, Verdict
+from evalkit.comparison.histogram import quantile
 from evalkit.report.markdown import escape, markdown_table
 from evalkit.report.table import Table, shown
 
@@ -103,30 +104,29 @@ def _cells(one: MetricComparison) -> tuple[str, ...]:
 
 def slice_table(comparison: Comparison) -> Table | None:
     """Slices by metadata, the largest loss first; None when there are none."""
-    rows = [
-        (case.case, f"{one.column}={one.value}", one.metric, one)
-        for case in comparison.cases
-        for one in case.slices
-    ]
+    rows = []
+    for case in comparison.cases:
+        maxima = {one.metric: one.maximum for one in case.metrics}
+        rows += [(case.case, one, maxima[one.metric]) for one in case.slices]
     if not rows:
         return None
-    rows.sort(key=lambda row: row[3].difference)
+    rows.sort(key=lambda row: row[1].difference / row[2])
     return Table(
         ("case", "slice", "metric", "baseline", "candidate", "difference", "n", "adjusted p"),
         tuple(
             (
                 case,
-                where,
-                metric,
-                f"{one.baseline:.3g}",
-                f"{one.candidate:.3g}",
-                f"{one.difference:+.3g}",
+                f"{one.column}={one.value}",
+                one.metric,
+                shown(one.baseline, maximum),
+                shown(one.candidate, maximum),
+                _signed(one.difference * 100 / maximum),
                 str(one.n),
                 _p(one.p_adjusted),
             )
-            for case, where, metric, one in rows
+            for case, one, maximum in rows
         ),
-        "slices never gate; p by Benjamini-Hochberg over all slices; stored units",
+        "slices never gate; p by Benjamini-Hochberg over all slices",
     )
 
 
@@ -147,16 +147,25 @@ def remarks(comparison: Comparison) -> Iterator[str]:
 
 
 def _resources(case: CaseComparison) -> Iterator[str]:
-    before, after = case.baseline, case.candidate
-    for key, name, form in (
-        ("cost_usd", "cost", "{:.4f} USD"),
-        ("latency_p50", "median latency", "{:.2f} s"),
-        ("latency_p95", "95th percentile of latency", "{:.2f} s"),
-    ):
-        old, new = before.get(key), after.get(key)
+    cost = (case.baseline.get("cost_usd"), case.candidate.get("cost_usd"))
+    found = [
+        ("cost", "{:.4f} USD", cost),
+        ("median latency", "{:.2f} s", _latencies(case, 0.5)),
+        ("95th percentile of latency", "{:.2f} s", _latencies(case, 0.95)),
+    ]
+    for name, form, (old, new) in found:
         if old is not None and new is not None and (old or new):
             change = f" ({new / old - 1:+.0%})" if old else ""
             yield f"{name} {form.format(old)} to {form.format(new)}{change}"
+
+
+def _latencies(case: CaseComparison, share: float) -> tuple[float | None, float | None]:
+    """Return both sides' quantile: exact for two runs, by the bins on both sides where one is a baseline."""
+    exact = f"latency_p{share * 100:.0f}"
+    old, new = case.baseline.get(exact), case.candidate.get(exact)
+    if old is None or new is None:
+        old, new = (quantile(one.get("latency") or {}, share) for one in (case.baseline, case.candidate))
+    return old, new
 
 
 def markdown(comparison: Comparison) -> str:

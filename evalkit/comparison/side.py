@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalkit.client.base import Prices
 from evalkit.comparison.base import Family, Measured, Side
+from evalkit.comparison.histogram import histogram
 from evalkit.errors import ReportError
 from evalkit.plugins import construct, plugin
-from evalkit.records import Sample
+from evalkit.records import Sample, Usage
+from evalkit.report.make import price
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray, Metric
@@ -65,7 +68,8 @@ def metric_of(family: Family) -> Metric:
 
 def facts_of(report: Report, lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what is told beside the numbers."""
-    latencies = [line["latency"] for line in lines if line.get("latency") is not None]
+    answered = [line for line in lines if "failure" not in line]
+    latencies = [line["latency"] for line in answered if line.get("latency") is not None]
     middle, late = np.quantile(latencies, [0.5, 0.95]).tolist() if latencies else (None, None)
     return {
         "run_id": report.run_id,
@@ -79,11 +83,23 @@ def facts_of(report: Report, lines: Iterable[Mapping[str, Any]]) -> dict[str, An
         "prompt_sha256": report.prompt["sha256"] if report.prompt else None,
         "usage": dict(report.usage),
         "cost_usd": report.cost["usd"] if report.cost else None,
+        "cost": histogram(_costs(report.cost, answered)),
+        "latency": histogram(latencies),
         "latency_p50": middle,
         "latency_p95": late,
         "requests": report.counts["requests"],
         "git": report.provenance.get("git"),
     }
+
+
+def _costs(cost: Mapping[str, Any] | None, answered: Iterable[Mapping[str, Any]]) -> Iterator[float]:
+    """Yield what each answer cost in US dollars, where prices and tokens are known."""
+    if cost is None:
+        return
+    prices = Prices(**cost["prices"])
+    for line in answered:
+        if line.get("usage") is not None:
+            yield price(Usage(**line["usage"]), prices)
 
 
 def _measured(lines: list[Mapping[str, Any]], metrics: Mapping[str, Metric]) -> Measured:
