@@ -9,10 +9,11 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalkit.client import urls
+from evalkit.client import parameters, urls
 from evalkit.client.base import Endpoint, Prices, Reply
 from evalkit.client.content import request_parts
-from evalkit.client.failures import from_client
+from evalkit.client.failures import from_client, refused
+from evalkit.client.parameters import ANYTHING, Abilities
 from evalkit.client.redaction import Redaction
 from evalkit.errors import ModelError, RequestError
 from evalkit.records import Message, Request, Response, Sample, canonical_json
@@ -28,7 +29,8 @@ class ApiModel:
     """A model behind an HTTP API. The key is read from the environment when something must be sent.
 
     `params` are sent as they are; a `seed` is varied by trial so that repeats are independent draws.
-    `enforce_schema` says whether the server takes a JSON schema to hold the answer to.
+    `enforce_schema` says whether the server takes a JSON schema to hold the answer to, `abilities` which
+    parameters the model takes, `start` by which command the server is started.
     """
 
     needs_prompt = True
@@ -43,9 +45,11 @@ class ApiModel:
         api_key_env: str | None = "OPENAI_API_KEY",
         params: Mapping[str, Any] | None = None,
         enforce_schema: bool = True,
+        abilities: Abilities = ANYTHING,
         prices: Prices | None = None,
         timeout: float = 120.0,
         connections: int = 64,
+        start: str | None = None,
     ) -> None:
         self.name = name
         self.prices = prices
@@ -53,9 +57,12 @@ class ApiModel:
         self._address = urls.parse(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
         self._key_env = api_key_env
         self._params = _checked(params or {})
+        parameters.check(name, self._params, abilities, official=self._official)
         self._enforce_schema = enforce_schema
         self._timeout = timeout
         self._connections = connections
+        self._start = start
+        self._answered = False
         self._client: openai.AsyncOpenAI | None = None
         self._connecting = asyncio.Lock()
         self._cast: Any = None
@@ -65,6 +72,11 @@ class ApiModel:
     def identity(self) -> str:
         """The base URL without credentials or query: two servers never share answers."""
         return self._address.identity
+
+    @property
+    def _official(self) -> bool:
+        """Whether OpenAI's own ranges hold."""
+        return self._address.official
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -89,9 +101,9 @@ class ApiModel:
         body = self._endpoint.build(self.name, messages, params, schema)
         return Request(self.identity, self._endpoint.name, body, trial)
 
-    def parse(self, request: Request, body: bytes) -> Response:  # noqa: ARG002 - one endpoint a model
+    def parse(self, request: Request, body: bytes, choice: int = 0) -> Response:  # noqa: ARG002 - one endpoint
         """Return the validated answer."""
-        return self._endpoint.parse(body)
+        return self._endpoint.parse(body, choice)
 
     async def send(self, request: Request) -> Reply:
         """Ask once through the official client; its own retries are off, so that every attempt is seen."""
@@ -110,8 +122,20 @@ class ApiModel:
             failure = from_client(error, self._redaction.text)
             if failure is None:
                 raise
-            raise failure from None
+            raise self._explained(failure, error) from None
+        self._answered = True
         return Reply(body, time.perf_counter() - started)
+
+    def _explained(self, failure: RequestError, error: Exception) -> RequestError:
+        """Where nothing listens, say so and what to start; on this machine asking again would not help."""
+        if not refused(error):
+            return failure
+        hint = (
+            f"start the server: {self._start}" if self._start else "start the server, or check model.base_url"
+        )
+        forever = self._address.on_this_machine and not self._answered
+        said = f"nothing listens at {self.identity}; {hint}"
+        return RequestError("connection", said, retryable=not forever, fatal=forever)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,6 +155,12 @@ class ApiModel:
         return self._new_client(self._address, self._key())
 
     def _new_client(self, address: urls.BaseUrl, api_key: str) -> openai.AsyncOpenAI:
+        import openai
+
+        return openai.AsyncOpenAI(base_url=address.url, api_key=api_key, **self._transport(address, api_key))
+
+    def _transport(self, address: urls.BaseUrl, api_key: str) -> dict[str, Any]:
+        """Return what every kind of the official client is built with; from now on `api_key` is hidden."""
         import httpx2
         import openai
 
@@ -143,28 +173,30 @@ class ApiModel:
             headers["Authorization"] = f"Basic {basic}"
             secrets.append(basic)
         self._redaction = Redaction(*secrets)
-        return openai.AsyncOpenAI(
-            base_url=address.url,
-            api_key=api_key,
-            max_retries=0,
-            timeout=timeout,
-            default_headers=headers,
-            default_query=address.query,
-            http_client=openai.DefaultAioHttpClient(
+        return {
+            "max_retries": 0,
+            "timeout": timeout,
+            "default_headers": headers,
+            "default_query": address.query,
+            "http_client": openai.DefaultAioHttpClient(
                 limits=limits, timeout=timeout, trust_env=not address.on_this_machine
             ),
-        )
+        }
 
-    def _key(self) -> str:
-        key = os.environ.get(self._key_env, "").strip() if self._key_env else ""
+    def _secret(self, variable: str | None) -> str:
+        """Return the key or token in an environment variable; an empty text where there is none."""
+        key = os.environ.get(variable, "").strip() if variable else ""
         if key and not (key.isascii() and key.isprintable() and " " not in key):
             raise ModelError(
-                f"model {self.name}: the API key in the environment variable {self._key_env} holds spaces or "
+                f"model {self.name}: the API key in the environment variable {variable} holds spaces or "
                 "characters that no HTTP header can carry; copy it again"
             )
-        if key:
+        return key
+
+    def _key(self) -> str:
+        if key := self._secret(self._key_env):
             return key
-        if self._key_env and self._address.host.endswith(".openai.com"):
+        if self._key_env and self._address.wants_key:
             raise ModelError(
                 f"model {self.name}: no API key in the environment variable {self._key_env}; "
                 f"export {self._key_env}=…, or set model.base_url=URL for a server that needs none"
@@ -181,15 +213,21 @@ class LocalModel(ApiModel):
         *,
         name: str,
         params: Mapping[str, Any] | None = None,
+        abilities: Abilities = ANYTHING,
         timeout: float = 600.0,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        from evalkit.client.local import artifact, process
+        from evalkit.client.local import pins, process
 
-        self._file = artifact.model(name)
+        self._file = pins.model(name)
         self._server = process.LocalServer(self._file, say=say)
         super().__init__(
-            endpoint, name=name, base_url="http://127.0.0.1", params=params, timeout=timeout, prices=None
+            endpoint,
+            name=name,
+            base_url="http://127.0.0.1",
+            params=params,
+            abilities=abilities,
+            timeout=timeout,
         )
         self.prices = Prices(0.0, 0.0)
         # The server has one slot: waiting for it here keeps the queue out of latencies and time limits.

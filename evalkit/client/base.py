@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from evalkit.errors import RequestError
 from evalkit.records import Message, Request, Response, Sample
 
 
@@ -19,12 +20,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars per million tokens, and the day they were recorded."""
+    """US dollars per million tokens, the day they were recorded, and the price list they come from if any.
+
+    `batch_discount` is the share that the batch API takes off all of them.
+    """
 
     input: float
     output: float
     cached_input: float | None = None
     recorded: str = ""
+    batch_discount: float | None = None
+    source: str = ""
 
 
 class Endpoint(Protocol):
@@ -43,8 +49,8 @@ class Endpoint(Protocol):
         """Return the JSON body to send."""
         ...
 
-    def parse(self, body: bytes) -> Response:
-        """Return the validated answer; RequestError for anything that is none."""
+    def parse(self, body: bytes, place: int = 0) -> Response:
+        """Return the validated answer of one choice; RequestError for anything that is none."""
         ...
 
 
@@ -83,7 +89,7 @@ class Model(Protocol):
         """Return what is asked for one sample and repeat."""
         ...
 
-    def parse(self, request: Request, body: bytes) -> Response:
+    def parse(self, request: Request, body: bytes, choice: int = 0) -> Response:
         """Return the validated answer; RequestError for anything that is none."""
         ...
 
@@ -94,3 +100,20 @@ class Model(Protocol):
     async def close(self) -> None:
         """Let go of connections and servers; safe when nothing was ever sent."""
         ...
+
+
+def answers_in(model: Model, request: Request, body: bytes) -> list[Response | RequestError]:
+    """Return what a body holds for each choice asked for: an answer, or why it was withheld for good.
+
+    Raises RequestError when some of it is no answer and asking again may help.
+    """
+    found: list[Response | RequestError] = []
+    for choice in range(request.choices):
+        try:
+            # A third party's model that answers once need not know of choices.
+            found.append(model.parse(request, body, choice) if choice else model.parse(request, body))
+        except RequestError as error:
+            if error.retryable:
+                raise
+            found.append(error)
+    return found

@@ -19,7 +19,7 @@ SHOWN = 200  # characters of a bad body in a message
 
 
 class ChatCompletions:
-    """`POST /chat/completions` with one choice."""
+    """`POST /chat/completions`."""
 
     name = "chat.completions"
     path = "/chat/completions"
@@ -40,10 +40,10 @@ class ChatCompletions:
             }
         return body
 
-    def parse(self, body: bytes) -> Response:
-        """Return the answer in a body; RequestError of kind bad_response or content_filter."""
+    def parse(self, body: bytes, place: int = 0) -> Response:
+        """Return the answer of a body's choice; RequestError of kind bad_response or content_filter."""
         data = _object(body)
-        choice = _choice(data, body)
+        choice = _choice(data, body, place)
         finish_reason = _text(choice.get("finish_reason"))
         if finish_reason == "content_filter":
             raise RequestError("content_filter", "the server's content filter withheld the answer")
@@ -62,7 +62,7 @@ class ChatCompletions:
             finish_reason=finish_reason,
             model=_text(data.get("model")),
             system_fingerprint=_text(data.get("system_fingerprint")),
-            usage=_usage(data.get("usage")),
+            usage=None if place else _usage(data.get("usage")),
             logprobs=choice.get("logprobs"),
             tool_calls=calls,
             refusal=refusal,
@@ -104,11 +104,17 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def _choice(data: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
+def _choice(data: Mapping[str, Any], body: bytes, place: int) -> Mapping[str, Any]:
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise bad_response("the body has no choice", body)
-    return choices[0]
+    if len(choices) == 1 and place == 0:
+        return choices[0]
+    # Several choices need not come in order: each says its index.
+    for at, choice in enumerate(choices):
+        if isinstance(choice, dict) and choice.get("index", at) == place:
+            return choice
+    raise bad_response(f"the body has no choice {place}: {len(choices)} came, more were asked for", body)
 
 
 def _calls(message: Mapping[str, Any]) -> list[Any] | None:

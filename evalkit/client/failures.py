@@ -28,6 +28,7 @@ REMEDY = {
     "not_found": "check model.name and model.base_url",
     "quota": "check the account's plan and billing",
 }
+NOBODY_THERE = "Connect call failed"  # asyncio's words; the attempts at several addresses hide their errno
 SHOWN = 300
 SERVER_ERROR = 500
 
@@ -54,6 +55,14 @@ def from_client(error: Exception, hide: Callable[[str], str] = str) -> RequestEr
     return RequestError(kind, _short(hide(str(first) or type(first).__name__)), retryable=True)
 
 
+def refused(error: Exception) -> bool:
+    """Whether nothing listens at the address that was asked."""
+    *_, first = _causes(error)
+    return isinstance(first, ConnectionRefusedError) or (
+        isinstance(first, OSError) and NOBODY_THERE in str(first)
+    )
+
+
 def _from_status(error: openai.APIStatusError, hide: Callable[[str], str]) -> RequestError:
     status = error.status_code
     words = {str(_field(error.body, name)) for name in ("code", "type")}
@@ -63,7 +72,7 @@ def _from_status(error: openai.APIStatusError, hide: Callable[[str], str]) -> Re
     if words & CONTEXT or (status < SERVER_ERROR and CONTEXT_WORDS in said):
         return RequestError("context_length", said)
     if words & FILTERED:
-        return RequestError("content_filter", said)
+        return RequestError("content_filter", said + _filters(error.body))
     if status in FATAL:
         kind = FATAL[status]
         return RequestError(kind, f"{said} ({REMEDY[kind]})", fatal=True)
@@ -72,6 +81,15 @@ def _from_status(error: openai.APIStatusError, hide: Callable[[str], str]) -> Re
         wish = _retry_after(error.response.headers)
         return RequestError(kind, said, retryable=True, retry_after=wish)
     return RequestError("bad_request", said)
+
+
+def _filters(body: object) -> str:
+    """Name the filters that Azure says were hit."""
+    found = _field(_field(body, "innererror"), "content_filter_result")
+    if not isinstance(found, dict):
+        return ""
+    hit = [str(name) for name, result in found.items() if _field(result, "filtered") is True]
+    return f" ({', '.join(hit)})" if hit else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

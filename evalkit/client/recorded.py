@@ -89,7 +89,7 @@ class RecordedModel:
         # The output is part of the key: two files with the same column are not the same answers.
         return Request(self.identity, "recorded", {"id": sample.id, "output": output}, trial)
 
-    def parse(self, request: Request, body: bytes) -> Response:  # noqa: ARG002
+    def parse(self, request: Request, body: bytes, choice: int = 0) -> Response:  # noqa: ARG002
         """Return the recorded text; a null is a failure, an empty string an empty answer."""
         value = json.loads(body)
         if value is None:

@@ -38,6 +38,16 @@ class BaseUrl:
         return hidden if self.credentials is None else [*hidden, self.credentials[1]]
 
     @property
+    def official(self) -> bool:
+        """Whether it is OpenAI's own API."""
+        return self.host == "openai.com" or self.host.endswith(".openai.com")
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether it is known to answer nobody without a key."""
+        return self.official or self.host == "openrouter.ai"
+
+    @property
     def on_this_machine(self) -> bool:
         """Whether it is plain HTTP to this machine, which no proxy leads to."""
         try:

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import search_path
 from evalkit.cache.base import Mode
+from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ModelConfig, PromptConfig, RunConfig
-from evalkit.errors import ConfigError, PromptError, did_you_mean
+from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
 from evalkit.plugins import construct, plugin, takes
 from evalkit.prompts import Prompt
 
 if TYPE_CHECKING:
     from evalkit.cache.sqlite import SqliteCache
     from evalkit.client.base import Model, Prices
+    from evalkit.client.parameters import Abilities
     from evalkit.datasets.base import Dataset, Source
     from evalkit.executors.base import Executor
     from evalkit.metrics.base import Metric
     from evalkit.postprocess import Pipeline, Step
     from evalkit.task import Task
 
-RESERVED = {"model", "messages", "prompt", "input", "stream", "n", "response_format"}
+RESERVED = {"model", "messages", "prompt", "input", "stream", "response_format"}
 ENDPOINTS = ("chat",)
 # What the runner calls; a class without these would fail in the middle of a run.
 METRIC = ("bind", "statistics", "combine", "aggregate")
@@ -33,12 +35,15 @@ def build_task(config: RunConfig) -> Task:
     """Return the task: its data read, its templates and metrics ready."""
     from evalkit.task import Task
 
+    dataset = build_dataset(config.dataset)
+    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
     return Task(
         name=config.task.name,
-        dataset=build_dataset(config.dataset),
-        prompt=build_prompt(config.prompt),
+        dataset=dataset,
+        prompt=prompt,
         postprocess=build_postprocess(config.task.postprocess),
         metrics=build_metrics(config.metrics),
+        fewshot=fewshot,
     )
 
 
@@ -47,24 +52,51 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     from dataclasses import replace
 
     from evalkit.datasets.base import FieldMap, load
+    from evalkit.datasets.paths import name_of
+    from evalkit.datasets.where import Where
 
     if config.limit is not None and config.limit < 1:
         raise ConfigError(f"dataset.limit={config.limit}: must be at least 1 (null for all)")
+    where = None if config.where is None else Where(config.where)
     source = build_source(config)
-    fields = FieldMap(dict(config.input), config.target, config.id, config.group)
-    dataset = load(source, fields, config.limit)
-    return replace(dataset, name=config.name or Path(config.path or "").stem)
+    fields = FieldMap(dict(config.input), config.target, config.id, config.group, dict(config.labels))
+    dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
+    origin = dataset.origin or ({} if config.path is None else {"path": config.path})
+    return replace(dataset, name=config.name or name_of(config.path), origin=origin)
 
 
 def build_source(config: DatasetConfig) -> Source:
-    """Return the loader that `_target_` names, with the options that it takes."""
+    """Return the loader that `_target_` names, with the options that it takes; several files are one source."""
+    from evalkit.datasets.paths import Several, expand
+
     cls = plugin(config._target_, "dataset", ("rows",))
-    always: dict[str, Any] = {"path": search_path.data_path(config.path), "encoding": config.encoding}
+    files = expand(_data_path(config.path))
+    if len(files) > 1:
+        sources = [_loader(cls, config, one) for one in files]
+        return Several(", ".join(config.path) if isinstance(config.path, list) else config.path, sources)
+    return _loader(cls, config, files[0] if files else None)
+
+
+def _loader(cls: type[Any], config: DatasetConfig, path: str | None) -> Source:
+    taken = takes(cls)
+    always: dict[str, Any] = {"path": path, "encoding": config.encoding}
     # A third party's loader may have no file and no encoding.
-    options = {name: value for name, value in always.items() if name in takes(cls)} | config.options
-    if config.records is not None:
-        options["records"] = config.records
+    options = {name: value for name, value in always.items() if name in taken} | config.options
+    for name in ("records", "subset", "split", "revision"):
+        value = getattr(config, name)
+        if value is not None and name not in taken:
+            kind = getattr(cls, "format", cls.__name__)
+            raise ConfigError(f"dataset.{name}={value}: dataset={kind} has none; leave dataset.{name} out")
+        if value is not None:
+            options[name] = value
     return construct(cls, options, "dataset")  # type: ignore[no-any-return]
+
+
+def _data_path(path: Any) -> Any:
+    """Return the setting with `benchmark:<name>` replaced by the file."""
+    if isinstance(path, list):
+        return [_data_path(one) for one in path]
+    return search_path.data_path(path) if isinstance(path, str) else path
 
 
 def build_prompt(config: PromptConfig) -> Prompt:
@@ -88,6 +120,34 @@ def build_prompt(config: PromptConfig) -> Prompt:
         variables=config.variables,
         answer_schema=schema or None,
     )
+
+
+def build_fewshot(
+    config: RunConfig, dataset: Dataset, prompt: Prompt
+) -> tuple[Prompt, Mapping[str, Any] | None]:
+    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0."""
+    from evalkit.datasets.fewshot import Shots, choose
+
+    settings = config.fewshot
+    if settings.k == 0:
+        return prompt, None
+    pool_config = pool_of(config.dataset, settings)
+    pool = build_dataset(pool_config)
+    shots = Shots(settings.k, settings.seed, settings.balanced)
+    chosen = choose(pool, dataset.samples, prompt.question, shots)
+    examples = [{"input": dict(one.input), "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    used = {
+        "k": settings.k,
+        "seed": settings.seed,
+        "balanced": settings.balanced,
+        "form": settings.form,
+        "split": pool_config.split,
+        "pool": pool.name,
+        "fingerprint": pool.fingerprint,
+        "origin": dict(pool.origin),
+        "ids": [one.id for one in chosen],
+    }
+    return prompt.with_examples(examples, settings.cue if settings.form == "inline" else None), used
 
 
 def build_postprocess(steps: list[Any]) -> Pipeline:
@@ -147,13 +207,21 @@ def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) 
         raise ConfigError("model.name is missing; set it to the name that the server knows")
     if issubclass(cls, RecordedModel):
         return _recorded(cls, config)
-    for setting in ("path", "output", "id"):
-        if getattr(model, setting) is not None:
-            raise ConfigError(f"model.{setting} belongs to recorded outputs: add model=recorded")
+    _check_misplaced(model, azure=cls not in (ApiModel, LocalModel))
     if issubclass(cls, LocalModel) and model.base_url is not None:
         raise ConfigError("model.base_url: the embedded model has its own server; add model=openai")
-    common = {"endpoint": _endpoint(model.endpoint), "name": model.name, "params": _params(model)}
+    common = {
+        "endpoint": _endpoint(model.endpoint),
+        "name": model.name,
+        "params": _params(model),
+        "abilities": build_abilities(model),
+    }
     if issubclass(cls, LocalModel):
+        if (model.params.n or 1) > 1:
+            raise ConfigError(
+                f"model.params.n={model.params.n}: the embedded model gives one answer a request; set "
+                f"trials={model.params.n}"
+            )
         return cls(**common, timeout=model.timeout, say=say)
     options = {
         **common,
@@ -163,16 +231,31 @@ def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) 
         "prices": build_prices(model),
         "timeout": model.timeout,
         "connections": config.executor.concurrency,
+        "start": model.start,
+        "api_version": model.api_version,
+        "token_env": model.token_env,
         **model.options,
     }
-    if cls is not ApiModel:  # a third party's: it gets what it takes
-        taken = takes(cls)
-        options = {key: value for key, value in options.items() if key in taken or key in model.options}
+    # A third party's class, and each of ours, gets what it takes.
+    taken = takes(cls)
+    options = {key: value for key, value in options.items() if key in taken or key in model.options}
     return construct(cls, options, "model")  # type: ignore[no-any-return]
 
 
+def _check_misplaced(model: ModelConfig, *, azure: bool) -> None:
+    """Refuse an empty address, and settings of other kinds of model; a third party's may take Azure's."""
+    if model.base_url == "":
+        raise ConfigError("model.base_url is missing; set it to the address, like http://127.0.0.1:8000/v1")
+    for setting in ("path", "output", "id"):
+        if getattr(model, setting) is not None:
+            raise ConfigError(f"model.{setting} belongs to recorded outputs: add model=recorded")
+    for setting in ("api_version", "token_env"):
+        if not azure and getattr(model, setting) is not None:
+            raise ConfigError(f"model.{setting} belongs to Azure: add model=azure")
+
+
 def _recorded(cls: type[Any], config: RunConfig) -> Model:
-    from evalkit.datasets.files import source_for
+    from evalkit.datasets.formats import source_for
 
     model = config.model
     if model.path is None or model.output is None:
@@ -184,9 +267,23 @@ def _recorded(cls: type[Any], config: RunConfig) -> Model:
         name=model.name if model.name != "recorded" else f"recorded:{model.output}",
         output=model.output,
         id_column=model.id or config.dataset.id,
-        partial=config.dataset.limit is not None,
-        trials=config.trials,
+        partial=config.dataset.limit is not None or config.dataset.where is not None,
+        trials=trials_of(config),
     )
+
+
+def trials_of(config: RunConfig) -> int:
+    """Return how many answers each sample gets: `trials`, or the `n` of one request; ConfigError on a misfit."""
+    n = 1 if config.model.params.n is None else config.model.params.n
+    if n < 1:
+        raise ConfigError(f"model.params.n={n}: must be at least 1")
+    if config.trials == 1:
+        return n
+    if config.trials % n:
+        raise ConfigError(
+            f"trials={config.trials} is no multiple of model.params.n={n}: every request brings {n} answers"
+        )
+    return config.trials
 
 
 def _endpoint(name: str) -> Any:
@@ -197,6 +294,11 @@ def _endpoint(name: str) -> Any:
             f'model.endpoint="{name}"{did_you_mean(name, ENDPOINTS)}: there is {", ".join(ENDPOINTS)}'
         )
     return ChatCompletions()
+
+
+def build_endpoints() -> dict[str, Any]:
+    """Return every endpoint by the name that requests carry."""
+    return {one.name: one for one in map(_endpoint, ENDPOINTS)}
 
 
 def _params(model: ModelConfig) -> dict[str, Any]:
@@ -233,15 +335,42 @@ def _stops(value: Any) -> list[str]:
 
 
 def build_prices(model: ModelConfig) -> Prices | None:
-    """Return what the model costs; None when no price is recorded."""
+    """Return what the model costs, by the user's price list or its config; None when nothing is known."""
     from evalkit.client.base import Prices
+    from evalkit.config import prices
 
+    if (listed := prices.listed(model.name, model.prices_file)) is not None:
+        return listed
     found = model.prices
     if found.input is None and found.output is None:
         return None
     if found.input is None or found.output is None:
         raise ConfigError("model.prices: set both model.prices.input and model.prices.output")
-    return Prices(found.input, found.output, found.cached_input, found.recorded)
+    if found.model is not None and not prices.is_of(found.model, model.name):
+        return None
+    known = Prices(found.input, found.output, found.cached_input, found.recorded, found.batch_discount)
+    return prices.checked(known, "model.prices")
+
+
+def build_abilities(model: ModelConfig) -> Abilities:
+    """Return what the model is declared to take."""
+    from evalkit.client.parameters import Abilities
+
+    accepts = model.accepts
+    if accepts is not None and not isinstance(accepts, Mapping):
+        raise ConfigError(
+            f"model.accepts must map parameters to what they may be, or be null; got {accepts!r}"
+        )
+    for name, rule in (accepts or {}).items():
+        if not isinstance(rule, bool | list | Mapping):
+            raise ConfigError(
+                f"model.accepts.{name}: true, false, a list of values or {{other: value}}, got {rule!r}"
+            )
+    for name in ("context", "max_output"):
+        size = getattr(model, name)
+        if size is not None and size < 1:
+            raise ConfigError(f"model.{name}={size}: tokens, at least 1")
+    return Abilities(accepts, model.max_output)
 
 
 def build_executor(config: RunConfig) -> Executor:
@@ -263,8 +392,14 @@ def build_mode(config: RunConfig) -> Mode:
         raise ConfigError(f"cache.mode={config.cache.mode}: must be {', '.join(Mode)}") from None
 
 
-def build_cache(config: RunConfig) -> SqliteCache | None:
-    """Open the cache; None when it is off."""
+def build_cache(config: RunConfig, say: Callable[[str], None] = lambda _: None) -> SqliteCache | None:
+    """Open the cache, for reading only where nothing is kept; None when it is off."""
     from evalkit.cache.sqlite import SqliteCache
 
-    return None if build_mode(config) is Mode.OFF else SqliteCache(config.cache.path)
+    mode = build_mode(config)
+    if mode is Mode.REPLAY and not Path(config.cache.path).expanduser().exists():
+        raise ReplayMiss(
+            f"cache=replay: there is no cache at {config.cache.path}; run once with cache=rw, or fetch one: "
+            "evalkit cache import FILE"
+        )
+    return None if mode is Mode.OFF else SqliteCache(config.cache.path, read_only=not mode.writes, say=say)

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalkit.config.compose import plain
-from evalkit.config.schema import RunConfig
-from evalkit.errors import ConfigError, ModelError
+from evalkit.config.schema import FewShotConfig, RunConfig
+from evalkit.errors import ConfigError, ModelError, did_you_mean
+from evalkit.prompts import FORMS
 
 LONGEST_NAME = 100  # characters; file systems allow 255 bytes
 SHORTEST_KEY = 16  # characters; "none" or "EMPTY", as local servers like it, is no secret
@@ -33,6 +34,7 @@ def check_settings(config: RunConfig) -> None:
     _check_name("task.name", config.task.name)
     if config.suite is not None:
         _check_name("suite", config.suite)
+    _check_fewshot(config.fewshot)
     _check_secrets(config)
 
 
@@ -57,6 +59,16 @@ def public_override(override: str) -> str:
     return re.sub(r"(base_url=[^?]*)\?.*", r"\1", override)
 
 
+def _check_fewshot(settings: FewShotConfig) -> None:
+    if settings.k < 0:
+        raise ConfigError(f"fewshot.k={settings.k}: must be 0 (no examples) or more")
+    if settings.limit is not None and settings.limit < 1:
+        raise ConfigError(f"fewshot.limit={settings.limit}: must be at least 1 (null for all)")
+    if settings.form not in FORMS:
+        near = did_you_mean(settings.form, FORMS)
+        raise ConfigError(f'fewshot.form="{settings.form}"{near}: must be {" or ".join(FORMS)}')
+
+
 def _check_name(setting: str, name: str) -> None:
     """The name becomes a file's or folder's: it must stay inside its parent and be found again."""
     if not name:
@@ -76,13 +88,17 @@ def _check_name(setting: str, name: str) -> None:
 
 def _check_secrets(config: RunConfig) -> None:
     """The settings are written into the report, so the key must not be among them."""
-    variable = config.model.api_key_env
-    if variable is None:
-        return
+    for setting in ("api_key_env", "token_env"):
+        variable = getattr(config.model, setting)
+        if variable is not None:
+            _check_secret(config, setting, variable)
+
+
+def _check_secret(config: RunConfig, setting: str, variable: str) -> None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
         raise ConfigError(
-            "model.api_key_env must be the name of an environment variable, never the key itself; "
-            "export OPENAI_API_KEY=… and leave model.api_key_env alone"
+            f"model.{setting} must be the name of an environment variable, never the key itself; "
+            f"export OPENAI_API_KEY=… and leave model.{setting} alone"
         )
     key = os.environ.get(variable, "").strip()
     if len(key) < SHORTEST_KEY:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 OPEN = (
-    *("dataset.input", "dataset.options", "prompt.variables", "model.extra", "model.options"),
-    *("metrics", "gate.margins"),
+    *("dataset.input", "dataset.labels", "dataset.metrics", "dataset.options"),
+    *("prompt.variables", "model.extra", "model.options", "metrics", "gate.margins", "sweep"),
 )
 """Mappings with free names (dataset.input.question=column); everything else is closed."""
 
@@ -29,14 +29,21 @@ class DatasetConfig:
 
     _target_: str = ""
     name: str | None = None
-    path: str | None = None
+    path: Any = None  # a file, a glob, a list of them, "-", a folder, or a hub id
+    subset: str | None = None
+    split: str | None = None
+    revision: str | None = None
     encoding: str = "utf-8"
     records: str | None = None
     input: dict[str, str] = field(default_factory=dict)
     target: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
     id: str | None = None
     group: str | None = None
+    where: str | None = None
+    shuffle: int | None = None
     limit: int | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)  # options that its metrics start from
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -54,6 +61,21 @@ class PromptConfig:
 
 
 @dataclass
+class FewShotConfig:
+    """Solved examples before the question: how many, from which rows, and how they are shown."""
+
+    k: int = 0
+    path: Any = None  # the dataset's own where null
+    split: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    balanced: bool = False
+    form: str = "chat"
+    answer: str | None = None
+    cue: str = "Answer:"
+
+
+@dataclass
 class ParamsConfig:
     """Sampling parameters, sent only when set."""
 
@@ -61,6 +83,7 @@ class ParamsConfig:
     top_p: float | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    n: int | None = None  # answers asked for in one request, each a trial
     stop: Any = None
     seed: int | None = None
     logprobs: bool | None = None
@@ -80,7 +103,9 @@ class PricesConfig:
     input: float | None = None
     output: float | None = None
     cached_input: float | None = None
+    batch_discount: float | None = None
     recorded: str = ""
+    model: str | None = None  # whose they are: for another model.name, no dated snapshot of it, none is known
 
 
 @dataclass
@@ -97,6 +122,13 @@ class ModelConfig:
     enforce_schema: bool = True
     timeout: float = 120.0
     prices: PricesConfig = field(default_factory=PricesConfig)
+    prices_file: str | None = None
+    accepts: Any = None  # what the model takes (see evalkit.client.parameters); null: anything
+    context: int | None = None  # tokens, prompt and answer together
+    max_output: int | None = None  # tokens of one answer
+    start: str | None = None  # the command that starts the server, told when nothing listens
+    api_version: str | None = None  # Azure's; null: its v1 API
+    token_env: str | None = None  # the variable with a Microsoft Entra token, for Azure
     path: str | None = None
     id: str | None = None
     output: str | None = None
@@ -143,16 +175,19 @@ class RunConfig:
     task: TaskConfig = field(default_factory=TaskConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    fewshot: FewShotConfig = field(default_factory=FewShotConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     metrics: dict[str, Any] = field(default_factory=dict)
     cache: CacheConfig = field(default_factory=CacheConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    sweep: dict[str, Any] = field(default_factory=dict)  # a study: setting -> the values to run it with
     trials: int = 1
     seed: int = 0
     confidence: float = 0.95
     resamples: int = 1000
     max_failed: float = 0.01
+    slices: list[str] = field(default_factory=list)
     suite: str | None = None
     results_dir: str = "results"
 

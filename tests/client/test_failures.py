@@ -180,12 +180,34 @@ def test_no_whole_answer_in_time_is_a_timeout(fault: Fault) -> None:
     assert "model.timeout" in error.message
 
 
-def test_refused_connection_is_no_timeout() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_refused_connection_on_this_machine_says_what_to_do(host: str) -> None:
+    """Asking again would not start the server."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # not listening: connections are refused
-        error = failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+        url = f"http://{host}:{taken.getsockname()[1]}/v1"
+        error = failure(url)
+    assert (error.kind, verdict(error)) == ("connection", STOP)
+    assert error.message == f"nothing listens at {url}; start the server, or check model.base_url"
+
+
+def test_server_that_went_away_is_waited_for() -> None:
+    """It has answered before: perhaps it restarts."""
+
+    async def ask() -> RequestError:
+        with FakeOpenAI(answer="ok") as server:
+            model = model_at(server)
+            await model.send(request_of(model))
+        try:
+            await model.send(request_of(model))
+        except RequestError as error:
+            return error
+        finally:
+            await model.close()
+        raise AssertionError("the server still answers")
+
+    error = asyncio.run(ask())
     assert (error.kind, verdict(error)) == ("connection", RETRY)
-    assert "Connect call failed" in error.message
 
 
 def test_unknown_host_is_no_timeout() -> None:

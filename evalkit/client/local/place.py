@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,15 +31,25 @@ def home() -> Path:
     return root.absolute() / "evalkit"
 
 
-def copy_verified(source: IO[bytes], target: Path, size: int, sha256: str) -> bool:
-    """Copy a stream of exactly `size` bytes and return whether its SHA-256 is the wanted one."""
-    digest, left = hashlib.sha256(), size
+def copy_at_most(source: IO[bytes], target: Path, size: int) -> None:
+    """Copy a stream, and no more than one byte above `size` of it: an archive cannot fill the disk."""
+    left = size + 1
     with target.open("wb") as out:
-        # One byte more than is wanted tells a longer stream, and an archive cannot fill the disk.
-        while left >= 0 and (chunk := source.read(min(_CHUNK, left + 1))):
-            digest.update(chunk)
+        while left and (chunk := source.read(min(_CHUNK, left))):
             out.write(chunk)
             left -= len(chunk)
+
+
+def join_verified(pieces: Sequence[Path], target: Path, size: int, sha256: str) -> bool:
+    """Put files one after another into `target`; return whether size and SHA-256 are the wanted ones."""
+    digest, left = hashlib.sha256(), size
+    with target.open("wb") as out:
+        for piece in pieces:
+            with piece.open("rb") as source:
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    out.write(chunk)
+                    left -= len(chunk)
     return left == 0 and digest.hexdigest() == sha256
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from evalkit.client.local.artifact import LocalModel, ensure
+from evalkit.client.local.artifact import ensure
 from evalkit.client.local.child import Child
 from evalkit.client.local.flags import FLAGS
+from evalkit.client.local.pins import LocalModel
 from evalkit.errors import ModelError
 from evalkit.records import content_hash
 
@@ -119,7 +120,7 @@ class LocalServer:
             if self._child is not None:
                 self._release(self._child)
             if self._command == _SERVER and importlib.util.find_spec("xllamacpp") is None:
-                raise ModelError("model=local needs the `local` extra: pip install 'evalkit[local]'")
+                raise ModelError("an embedded model needs the `local` extra: pip install 'evalkit[local]'")
             path = self._find(self.model, self._say)
             self._failure = None
             self._address = self._launch(path)

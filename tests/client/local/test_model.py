@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from evalkit.client.local.artifact import LocalModel, locate
+from evalkit.client.local.artifact import locate
+from evalkit.client.local.pins import LocalModel
 from evalkit.client.local.process import Address, LocalServer, identity
 from evalkit.errors import ModelError
 
@@ -193,7 +194,7 @@ def test_stop_does_not_wait_for_the_answer_being_generated(smollm2: LocalModel, 
 def test_kill_9_of_the_parent_ends_the_server(smollm2: LocalModel, forked: bool) -> None:  # noqa: FBT001
     code = """
         import os, sys
-        from evalkit.client.local.artifact import model
+        from evalkit.client.local.pins import model
         from evalkit.client.local.process import LocalServer
         print(LocalServer(model("smollm2-135m")).start().base_url, flush=True)
         if sys.argv[1] == "True":

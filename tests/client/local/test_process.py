@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.client.local.artifact import model
 from evalkit.client.local.flags import FLAGS
+from evalkit.client.local.pins import model
 from evalkit.client.local.process import Address, LocalServer, identity
 from evalkit.errors import ModelError
 
@@ -199,7 +199,7 @@ def test_identity_names_file_version_and_settings(monkeypatch: pytest.MonkeyPatc
 def test_identity_and_process_import_nothing_heavy() -> None:
     code = """
         import sys
-        from evalkit.client.local.artifact import model
+        from evalkit.client.local.pins import model
         from evalkit.client.local.process import identity
         identity(model("smollm2-135m"))
         print(sorted({"xllamacpp", "numpy", "asyncio"} & set(sys.modules)))

