@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evalkit.datasets.base import Dataset
 from evalkit.postprocess import Pipeline
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """Dataset + prompt + post-processing + metrics (by family name)."""
+    """Dataset + prompt + post-processing + metrics (by family name).
+
+    `fewshot` says how the prompt's examples were chosen; None where there are none.
+    """
 
     name: str
     dataset: Dataset
     prompt: Prompt
     postprocess: Pipeline
     metrics: Mapping[str, Metric]
+    fewshot: Mapping[str, Any] | None = None

@@ -15,7 +15,7 @@ from evalkit.comparison.pair import match
 from evalkit.comparison.side import metric_of
 from evalkit.comparison.slices import right_or_wrong
 from evalkit.errors import EvalkitError
-from evalkit.prompts import Prompt
+from evalkit.prompts import Prompt, parts_of
 from evalkit.records import Sample
 from evalkit.report.base import Report
 
@@ -75,13 +75,14 @@ def sample_diffs(
     before, after = (_lines(report) for report in reports)
     found = []
     for name in match(*sides).common:
-        scores = list(_scores(sides, name))
+        signed = list(_scores(sides, name))
+        scores = [(value, *pair) for value, pair, _ in signed]
         changed = before[name].get("output") != after[name].get("output")
         if flips:
             was, now = (right_or_wrong(side, name) for side in sides)
             changed = was is not None and now is not None and was != now
         if changed or (not flips and any(old != new for _, old, new in scores)):
-            loss = max((old - new for _, old, new in scores), default=0.0)
+            loss = max((sign * (old - new) for _, (old, new), sign in signed), default=0.0)
             found.append(
                 SampleDiff(
                     id=name,
@@ -97,8 +98,11 @@ def sample_diffs(
     return sorted(found, key=lambda one: -one.loss)
 
 
-def _scores(sides: tuple[Side, Side], name: str) -> Iterator[tuple[str, float, float]]:
-    """Yield each headline value of one sample on both sides, as a share of its scale, higher being better."""
+def _scores(sides: tuple[Side, Side], name: str) -> Iterator[tuple[str, tuple[float, float], int]]:
+    """Yield each headline value of one sample on both sides, as a share of its scale.
+
+    The third part is 1, or -1 where lower is better.
+    """
     for family, described in sides[1].families.items():
         rows = [side.samples[name].rows.get(family) for side in sides]
         if family not in sides[0].families or any(one is None or not len(one) for one in rows):
@@ -109,11 +113,11 @@ def _scores(sides: tuple[Side, Side], name: str) -> Iterator[tuple[str, float, f
             for one in rows
             if one is not None
         ]
-        sign = 1.0 if described.higher_is_better else -1.0
+        sign = 1 if described.higher_is_better else -1
         for place, value in enumerate(described.names):
             if value in described.headline:
-                old, new = (float(side[place]) * sign / described.maximum for side in values)
-                yield value, old, new
+                old, new = (float(side[place]) / described.maximum for side in values)
+                yield value, (old, new), sign
 
 
 def _lines(report: Report) -> dict[str, dict[str, Any]]:
@@ -130,10 +134,7 @@ def _prompt_lines(report: Report) -> list[str]:
     if report.prompt is None:
         return []
     source = report.prompt["source"]
-    parts = [("system", source["system"] or "")]
-    parts += [(one["role"], one["content"]) for one in source["messages"]]
-    parts.append(("user", source["template"]))
-    lines = [line for role, text in parts for line in (f"[{role}]", *text.splitlines())]
+    lines = [line for name, text in parts_of(source) for line in (f"[{name}]", *text.splitlines())]
     lines += [f"{name}: {value}" for name, value in sorted(source["variables"].items())]
     return lines
 

@@ -47,7 +47,15 @@ def test_task_builds_and_its_prompt_needs_the_main_field_alone(name: str) -> Non
     assert "only this" in str(prompt.render(alone)[-1]["content"])
 
 
-@pytest.mark.parametrize("name", names("dataset"))
+def local_datasets() -> list[str]:
+    """Those that need no hub; the others are tested in tests/datasets/test_public.py."""
+    folder = CONFIGS / "dataset"
+    return [
+        name for name in names("dataset") if "hub.Hub" not in (folder / f"{name}.yaml").read_text("utf-8")
+    ]
+
+
+@pytest.mark.parametrize("name", local_datasets())
 def test_dataset_reads_its_benchmark_or_asks_for_a_path(name: str, tmp_path: Path) -> None:
     config = load([f"dataset={name}"]).dataset
     if config.path is None:
@@ -77,10 +85,13 @@ def test_model_is_built_without_key_or_network(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     (tmp_path / "outputs.jsonl").write_text('{"id": "1", "output": "a"}\n')
-    recorded = (
-        [f"model.path={tmp_path / 'outputs.jsonl'}", "model.output=output"] if name == "recorded" else []
-    )
-    model = build_model(load([f"model={name}", *recorded]))
+    needed = {
+        "azure": ["model.name=m", "model.base_url=https://r.openai.azure.com"],
+        "gateway": ["model.name=m", "model.base_url=https://gateway.example/v1"],
+        "recorded": [f"model.path={tmp_path / 'outputs.jsonl'}", "model.output=output"],
+        **{server: ["model.name=m"] for server in ("lmstudio", "ollama", "openrouter", "vllm")},
+    }
+    model = build_model(load([f"model={name}", *needed.get(name, [])]))
     assert model.identity
     request = model.request(Sample("1", {}), ({"role": "user", "content": "hi"},), None, 0)
     assert len(request.key) == 64
