@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cache.sqlite import SqliteCache
-from evalkit.config.build import build_cache, build_executor, build_mode, build_model, build_task
+from evalkit.config.build import build_cache, build_executor, build_mode, build_model, build_task, trials_of
 from evalkit.config.check import check_settings, public
-from evalkit.errors import RequestError
+from evalkit.errors import DatasetError, RequestError
 from evalkit.report.base import Report
 
 if TYPE_CHECKING:
     from evalkit.comparison.rescore import Answers
     from evalkit.config.schema import RunConfig
-    from evalkit.metrics.base import FloatArray
+    from evalkit.datasets.base import Dataset
+    from evalkit.metrics.base import FloatArray, Metric
+    from evalkit.postprocess import Pipeline
     from evalkit.records import Generation
     from evalkit.runner import Listener
 
@@ -42,10 +44,11 @@ def _run_id(created: datetime) -> str:
 def stored_answers(report: Report) -> Answers:
     """Return a function that finds answers in the run's cache, read by the run's own post-processing."""
 
-    def find(keys: Sequence[str]) -> dict[str, Generation]:
+    def find(keys: Sequence[str]) -> dict[str, list[Generation]]:
+        from evalkit.client.base import answers_in
         from evalkit.config.build import build_postprocess
         from evalkit.config.compose import from_plain
-        from evalkit.records import Outcome, Request
+        from evalkit.records import Outcome, Request, Response
         from evalkit.scoring import generate
 
         config = from_plain(report.config)
@@ -53,14 +56,17 @@ def stored_answers(report: Report) -> Answers:
         if not model.cacheable or not Path(config.cache.path).expanduser().is_file():
             return {}
         postprocess = build_postprocess(config.task.postprocess)
-        asked = Request(model.identity, "", {})
-        found: dict[str, Generation] = {}
-        cache = SqliteCache(config.cache.path)
+        asked = Request(model.identity, "", {"n": config.model.params.n or 1})
+        found: dict[str, list[Generation]] = {}
+        cache = SqliteCache(config.cache.path, read_only=True)
         try:
             for key, entry in cache.get_many(keys).items():
-                with suppress(RequestError):  # a withheld answer has nothing to score
-                    response = model.parse(asked, entry.body)
-                    found[key] = generate(Outcome("", 0, key, response=response), postprocess)
+                with suppress(RequestError):
+                    found[key] = [
+                        generate(Outcome("", 0, key, response=one), postprocess)
+                        for one in answers_in(model, asked, entry.body)
+                        if isinstance(one, Response)  # a withheld answer has nothing to score
+                    ]
         finally:
             cache.close()
         return found
@@ -78,7 +84,13 @@ def answer_again(report: Report, ids: Sequence[str], times: int) -> dict[str, di
     from evalkit.scoring import Resampling, score
 
     config = from_plain(report.config)
-    config.trials += times
+    if config.dataset.path == "-":
+        raise DatasetError(
+            f"{report.run_id}: its samples came from standard input, which cannot be read again; "
+            "evaluate a file (dataset.path=FILE) to have critical samples confirmed"
+        )
+    n = config.model.params.n or 1
+    config.trials = trials_of(config) + -(-times // n) * n  # whole requests
     task = build_task(config)
     wanted = set(ids)
     task = replace(
@@ -122,14 +134,21 @@ def evaluate(
     mode = build_mode(config)
     model = build_model(config, say)
     task = build_task(config)
+    for notice in task.dataset.notes:
+        say(notice)
     model.check(task.dataset.samples)
     check_metrics(task)
+    if config.slices:
+        from evalkit.report.slices import SETTING, check_columns, facts_of
+
+        facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
+        check_columns(config.slices, facts, SETTING)
     check_writable(Path(config.results_dir), task.name)
     executor = build_executor(config)
-    cache = build_cache(config) if model.cacheable else None
+    cache = build_cache(config, say) if model.cacheable else None
     try:
         collected = collect(
-            task, model, executor, cache, mode=mode, trials=config.trials, listen=listen, say=say
+            task, model, executor, cache, mode=mode, trials=trials_of(config), listen=listen, say=say
         )
     finally:
         if cache is not None:
@@ -154,8 +173,62 @@ def evaluate(
         seeds={"seed": config.seed, "bootstrap": config.seed},
         provenance=provenance(),
         suite=config.suite,
+        slices=config.slices,
+        resampling=resampling,
     )
     report = report_of(run)
     folder = write(report, sample_lines(run), Path(config.results_dir))
     failed_share = report.counts["failed"] / max(1, report.counts["requests"])
     return Finished(report, folder, report.status != COMPLETE and failed_share > config.max_failed)
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """A stored run's samples with the post-processing and metrics to score them by."""
+
+    dataset: Dataset
+    postprocess: Pipeline
+    metrics: Mapping[str, Metric]
+
+
+def score_again(report: Report, overrides: Sequence[str]) -> Finished:
+    """Score a stored run's outputs with these overrides, and write the report of that; nothing is asked.
+
+    The new report has an id and folder of its own, in the run's results folder unless results_dir is given,
+    and names the run as its parent. ConfigError for an override that would change what was asked.
+    """
+    from evalkit.config.build import build_metrics, build_postprocess
+    from evalkit.config.rescore import rescoring_settings
+    from evalkit.datasets.base import Dataset
+    from evalkit.report.again import Rescoring, rescored_lines, rescored_report, stored
+    from evalkit.report.find import results_of
+    from evalkit.report.provenance import provenance
+    from evalkit.report.write import write
+    from evalkit.scoring import Resampling, check_metrics, score
+
+    config = rescoring_settings(report.config, overrides)
+    check_settings(config)
+    created = datetime.now(UTC)
+    postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
+    found = stored(report)
+    facts = report.dataset
+    task = _Scoring(Dataset(facts["name"], found.samples, facts["fingerprint"]), postprocess, metrics)
+    check_metrics(task)
+    resampling = Resampling(config.confidence, config.resamples, config.seed)
+    scored = score(task, found.outcomes, resampling)
+    new = Rescoring(
+        run_id=_run_id(created),
+        created=created.isoformat(timespec="seconds"),
+        postprocess=postprocess.describe,
+        config=public(config),
+        seeds={"seed": config.seed, "bootstrap": config.seed},
+        provenance=provenance(),
+        slices=config.slices,
+        resampling=resampling,
+    )
+    made = rescored_report(report, found, scored, new)
+    place = Path(config.results_dir)
+    if report.folder is not None and not any(one.lstrip("+").startswith("results_dir=") for one in overrides):
+        place = results_of(report.folder, place)
+    folder = write(made, rescored_lines(found, scored), place)
+    return Finished(made, folder, too_many_failed=False)

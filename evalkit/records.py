@@ -84,6 +84,12 @@ class Request:
             {"server": self.server, "endpoint": self.endpoint, "body": self.body, "trial": self.trial}
         )
 
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for at once (`n`): trials `trial` to `trial + choices - 1`."""
+        n = self.body.get("n", 1)
+        return n if isinstance(n, int) else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -97,7 +103,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A validated answer. `latency` is seconds from sending to the whole body (as first measured)."""
+    """A validated answer. `latency` is seconds from sending to the whole body (as first measured).
+
+    Where one request brought several answers, its usage stands at the first.
+    """
 
     text: str
     finish_reason: str | None = None

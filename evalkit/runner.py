@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
+from evalkit.cache import flight
 from evalkit.cache.base import Cache, Entry, Mode
-from evalkit.client.base import Model, Reply
+from evalkit.cache.explain import nearest
+from evalkit.client.base import Model, Reply, answers_in
 from evalkit.errors import ReplayMiss, RequestError
-from evalkit.executors.base import Executor, Job
+from evalkit.executors.base import Executor, Job, outcomes_of
 from evalkit.executors.loop import run_to_end
-from evalkit.records import Failure, Outcome, Request, Response, content_hash
+from evalkit.records import Outcome, Request, content_hash
 from evalkit.task import Task
 
 NAMED = 5
@@ -31,6 +35,8 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+Found = dict[tuple[str, int], Outcome]
+"""Outcomes by sample id and trial."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,11 @@ def jobs_of(task: Task, model: Model, trials: int) -> tuple[list[Job], dict[str,
         messages = task.prompt.render(sample) if model.needs_prompt else ()
         if messages:
             hashes[sample.id] = content_hash([dict(message) for message in messages])
-        jobs += [
-            Job(sample.id, trial, model.request(sample, messages, task.prompt.answer_schema, trial))
-            for trial in range(trials)
-        ]
+        trial = 0
+        while trial < trials:
+            request = model.request(sample, messages, task.prompt.answer_schema, trial)
+            jobs.append(Job(sample.id, trial, request))
+            trial += request.choices
     return jobs, hashes
 
 
@@ -73,25 +80,64 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     pointless; answers that came before are in the cache.
     """
     jobs, hashes = jobs_of(task, model, trials)
-    tally = _Tally(len(jobs), listen)
+    tally = _Tally(sum(job.request.choices for job in jobs), listen)
     found = _from_cache(jobs, model, cache if mode.reads and model.cacheable else None)
     for outcome in found.values():
         tally.add(outcome)
-    missing = [job for job in jobs if (job.sample_id, job.trial) not in found]
+    missing = _without(jobs, found)
     if missing and mode is Mode.REPLAY and model.cacheable:
-        raise _replay_miss(missing)
+        raise _replay_miss(missing, cache)
     if missing and found:
         different = len({job.request.key for job in missing})
         say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
     if missing:
         keeper = cache if mode.writes and model.cacheable else None
-        found |= run_to_end(_ask(missing, model, executor, keeper, tally))
-    return Collected([found[job.sample_id, job.trial] for job in jobs], hashes)
+        ask = partial(_ask, model=model, executor=executor, cache=keeper, tally=tally)
+        if keeper is not None and mode.reads:
+            found |= _ask_together(missing, model, keeper, tally, ask)
+        else:
+            found |= run_to_end(ask(missing))
+    places = [(job.sample_id, job.trial + choice) for job in jobs for choice in range(job.request.choices)]
+    return Collected([found[place] for place in places], hashes)
+
+
+def _ask_together(
+    jobs: Sequence[Job],
+    model: Model,
+    cache: Cache,
+    tally: _Tally,
+    ask: Callable[..., Coroutine[Any, Any, Found]],
+) -> Found:
+    """Ask what no other run of this process asks at the moment; what the others ask is in the cache then."""
+    found: Found = {}
+    while jobs:
+        with flight.claim(cache.path, (job.request.key for job in jobs)) as mine:
+            # A run that has ended since the first look may have answered some of them.
+            told = _from_cache([job for job in jobs if job.request.key in mine.keys], model, cache)
+            for outcome in told.values():
+                tally.add(outcome)
+            found |= told
+            rest = [job for job in _without(jobs, found) if job.request.key in mine.keys]
+            if rest:
+                found |= run_to_end(ask(rest, landed=mine.land))
+        jobs = _without(jobs, found)
+        flight.wait(cache.path, (job.request.key for job in jobs))
+    return found
+
+
+def _without(jobs: Sequence[Job], found: Found) -> list[Job]:
+    return [job for job in jobs if (job.sample_id, job.trial) not in found]
 
 
 async def _ask(
-    jobs: Sequence[Job], model: Model, executor: Executor, cache: Cache | None, tally: _Tally
-) -> dict[tuple[str, int], Outcome]:
+    jobs: Sequence[Job],
+    *,
+    model: Model,
+    executor: Executor,
+    cache: Cache | None,
+    tally: _Tally,
+    landed: Callable[[str], None] = lambda _: None,
+) -> Found:
     async def keep(request: Request, reply: Reply) -> None:
         if cache is not None:
             await cache.put(request, Entry(reply.body, reply.latency))
@@ -100,64 +146,63 @@ async def _ask(
     alike: dict[str, list[Job]] = {}
     for job in jobs:
         alike.setdefault(job.request.key, []).append(job)
-    found: dict[tuple[str, int], Outcome] = {}
+    found: Found = {}
     stream = executor.run((some[0] for some in alike.values()), model, keep)
     try:
         # Closed here, and not when it is collected: nothing is sent any more when the model is let go.
         async with aclosing(stream):
             async for outcome in stream:
                 for job in alike[outcome.request_key]:
-                    mine = _for_job(outcome, job)
-                    found[job.sample_id, job.trial] = mine
+                    mine = _for_job(outcome, job, alike[outcome.request_key][0])
+                    found[mine.sample_id, mine.trial] = mine
                     tally.add(mine)
+                landed(outcome.request_key)
     finally:
         await model.close()
     return found
 
 
-def _for_job(outcome: Outcome, job: Job) -> Outcome:
+def _for_job(outcome: Outcome, job: Job, asked: Job) -> Outcome:
     """Return the outcome for a sample that asked the same: an answer that it has without paying."""
-    if (job.sample_id, job.trial) == (outcome.sample_id, outcome.trial):
+    if job is asked:
         return outcome
+    trial = job.trial + outcome.trial - asked.trial
     failure = outcome.failure
     if failure is not None:
-        failure = replace(failure, sample_id=job.sample_id, trial=job.trial)
-    return replace(outcome, sample_id=job.sample_id, trial=job.trial, failure=failure, cached=failure is None)
+        failure = replace(failure, sample_id=job.sample_id, trial=trial)
+    return replace(outcome, sample_id=job.sample_id, trial=trial, failure=failure, cached=failure is None)
 
 
-def _from_cache(jobs: Sequence[Job], model: Model, cache: Cache | None) -> dict[tuple[str, int], Outcome]:
-    found: dict[tuple[str, int], Outcome] = {}
+def _from_cache(jobs: Sequence[Job], model: Model, cache: Cache | None) -> Found:
+    found: Found = {}
     if cache is None:
         return found
     entries = cache.get_many(job.request.key for job in jobs)
     for job in jobs:
         entry = entries.get(job.request.key)
         if entry is not None:
-            outcome = _cached(job, model, entry)
-            if outcome is not None:
-                found[job.sample_id, job.trial] = outcome
+            found |= {(one.sample_id, one.trial): one for one in _cached(job, model, entry)}
     return found
 
 
-def _cached(job: Job, model: Model, entry: Entry) -> Outcome | None:
-    """Return the same Response or Failure as when it was paid for; None when the body cannot be read."""
+def _cached(job: Job, model: Model, entry: Entry) -> list[Outcome]:
+    """Return the same Response or Failure as when it was paid for; nothing when the body cannot be read."""
     try:
-        response: Response = model.parse(job.request, entry.body)
-    except RequestError as error:
-        if error.retryable:  # no answer after all (kept by an older, laxer version): ask again
-            return None
-        failure = Failure(job.sample_id, job.trial, error.kind, error.message)
-        return Outcome(job.sample_id, job.trial, job.request.key, failure=failure, cached=True)
-    response = replace(response, latency=entry.latency)
-    return Outcome(job.sample_id, job.trial, job.request.key, response=response, cached=True)
+        answers = answers_in(model, job.request, entry.body)
+    except RequestError:  # no answer after all (kept by an older, laxer version): ask again
+        return []
+    return outcomes_of(job, answers, latency=entry.latency, cached=True)
 
 
-def _replay_miss(missing: Sequence[Job]) -> ReplayMiss:
+def _replay_miss(missing: Sequence[Job], cache: Cache | None) -> ReplayMiss:
     named = ", ".join(f"{job.sample_id} ({job.request.key[:12]})" for job in missing[:NAMED])
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    first = missing[0]
+    near = None if cache is None else nearest(first.request, cache.alike(first.request))
+    differs = "" if near is None else f"; nearest to {first.sample_id} is {near.key[:12]}: {near}"
     return ReplayMiss(
-        f"cache=replay: {len(missing)} of the answers are not in the cache: {named}{more}; "
-        "run once with cache=rw, or check that prompt, model and parameters are unchanged"
+        f"cache=replay: {len(missing)} of the answers are not in the cache: {named}{more}{differs}; run once "
+        "with cache=rw, or check what differs: evalkit cache explain with the same settings"
     )
 
 

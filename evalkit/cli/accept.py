@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser("evalkit accept", description="Make a run or suite the baseline.")
+    found.add_argument("run", metavar="RUN", help="a run or suite")
+    found.add_argument("--reason", required=True, help="why these scores are accepted; kept in the baseline")
+    found.add_argument("--baseline", default="main", help="its name (default: main)")
+    found.add_argument("--allow-failures", action="store_true", help="accept although requests failed")
+    found.add_argument("--allow-dirty", action="store_true", help="accept although code was not committed")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
 def main(argv: Sequence[str]) -> int:
     """Write the baseline; refuses runs that nobody should be measured against."""
-    parser = argparse.ArgumentParser("evalkit accept", description="Make a run or suite the baseline.")
-    parser.add_argument("run", metavar="RUN", help="a run or suite")
-    parser.add_argument("--reason", required=True, help="why these scores are accepted; kept in the baseline")
-    parser.add_argument("--baseline", default="main", help="its name (default: main)")
-    parser.add_argument("--allow-failures", action="store_true", help="accept although requests failed")
-    parser.add_argument("--allow-dirty", action="store_true", help="accept although code was not committed")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
 
     from evalkit.gating import accept
 

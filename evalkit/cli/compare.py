@@ -15,27 +15,30 @@ if TYPE_CHECKING:
 NOT_COMPARABLE = 4
 
 
-def main(argv: Sequence[str]) -> int:
-    """Compare two sides; exit 0 whatever the verdict, 4 when they cannot be compared."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser(
         "evalkit compare", description="Paired comparison of two runs, suites or baselines."
     )
-    parser.add_argument(
-        "base", metavar="BASE", help="baseline name, run, suite, git:REF[:NAME] or merge-base"
-    )
-    parser.add_argument(
+    found.add_argument("base", metavar="BASE", help="baseline name, run, suite, git:REF[:NAME] or merge-base")
+    found.add_argument(
         "candidate", metavar="CAND", help="run or suite (default: latest)", nargs="?", default="latest"
     )
-    parser.add_argument(
+    found.add_argument(
         "settings", nargs="*", metavar="gate.SETTING=VALUE", help="for example gate.alpha=0.01"
     )
-    parser.add_argument(
+    found.add_argument(
         "--intersect", action="store_true", help="compare the samples that match, with a warning"
     )
-    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
-    parser.add_argument("--json", action="store_true", help="the same as --format json")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    found.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    found.add_argument("--json", action="store_true", help="the same as --format json")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare two sides; exit 0 whatever the verdict, 4 when they cannot be compared."""
+    options = parser().parse_args(argv)
 
     from evalkit.config.compose import load
     from evalkit.gating import contrast

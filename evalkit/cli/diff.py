@@ -19,20 +19,25 @@ PLAIN = {"removed": ("[-", "-]"), "added": ("{+", "+}"), "same": ("", "")}
 RESET = "\x1b[0m"
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print the differences of two runs."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser(
         "evalkit diff", description="Prompt diff, then outputs side by side, largest loss first."
     )
-    parser.add_argument("base", metavar="BASE", help="a run: path, id, unique prefix or latest:TASK")
-    parser.add_argument("candidate", metavar="CAND", nargs="?", default="latest", help="default: latest")
-    parser.add_argument(
+    found.add_argument("base", metavar="BASE", help="a run: path, id, unique prefix or latest:TASK")
+    found.add_argument("candidate", metavar="CAND", nargs="?", default="latest", help="default: latest")
+    found.add_argument(
         "--flips", action="store_true", help="only samples that went from right to wrong or back"
     )
-    parser.add_argument("--limit", type=int, default=10, help="samples shown (default: 10)")
-    parser.add_argument("--markdown", action="store_true", help="for a pull request's comment")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    found.add_argument("--limit", type=int, default=10, help="samples shown (default: 10)")
+    found.add_argument("--markdown", action="store_true", help="for a pull request's comment")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the differences of two runs."""
+    options = parser().parse_args(argv)
 
     from evalkit.comparison.diff import prompt_diff, sample_diffs
     from evalkit.comparison.side import side_of

@@ -10,26 +10,31 @@ from evalkit.cli.compare import show
 from evalkit.cli.output import note, print_json
 
 
-def main(argv: Sequence[str]) -> int:
-    """Judge a run or suite; the exit code says how it ended."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser(
         "evalkit gate",
         description="Compare with the accepted baseline by a policy (configs/gate) and set the exit code.",
         epilog="exit codes: 0 passed, 1 regression, 3 no baseline, 4 not comparable, 5 failed requests could "
         "turn the verdict round, 6 inconclusive and the policy says fail",
     )
-    parser.add_argument("words", nargs="*", metavar="CAND | gate=POLICY | gate.SETTING=VALUE")
-    parser.add_argument(
+    found.add_argument("words", nargs="*", metavar="CAND | gate=POLICY | gate.SETTING=VALUE")
+    found.add_argument(
         "--baseline", help="a baseline's name, run, git:REF[:NAME] or merge-base (default: main)"
     )
-    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
-    parser.add_argument("--json", action="store_true", help="the same as --format json")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    found.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    found.add_argument("--json", action="store_true", help="the same as --format json")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Judge a run or suite; the exit code says how it ended."""
+    options = parser().parse_args(argv)
     names = [word for word in options.words if "=" not in word]
     settings = [word for word in options.words if "=" in word]
     if len(names) > 1:
-        parser.error(f"one candidate at a time, got {' '.join(names)}")
+        parser().error(f"one candidate at a time, got {' '.join(names)}")
 
     from evalkit.config.compose import load
     from evalkit.gating import gate

@@ -19,13 +19,18 @@ GROUPS = {
 }
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser("evalkit list", description="What there is to choose from.")
+    found.add_argument("what", nargs="?", choices=[*GROUPS, "runs"], help="one kind only")
+    found.add_argument("--json", action="store_true", help="machine-readable")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
 def main(argv: Sequence[str]) -> int:
     """Print one kind of choice, or all of them."""
-    parser = argparse.ArgumentParser("evalkit list", description="What there is to choose from.")
-    parser.add_argument("what", nargs="?", choices=[*GROUPS, "runs"], help="one kind only")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
     if options.what == "runs":
         return _runs(Path(options.results_dir), as_json=options.json)
     kinds = [options.what] if options.what else list(GROUPS)

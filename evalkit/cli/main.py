@@ -12,6 +12,7 @@ from evalkit.errors import EvalkitError, UsageError, did_you_mean
 
 COMMANDS = {
     "run": "evaluate a model on a task; with no override, the embedded model",
+    "score": "other metrics or post-processing for a stored run; no model is asked",
     "compare": "two runs, paired by sample: differences, intervals, p-values",
     "gate": "compare with the accepted baseline and set the exit code",
     "accept": "make a run the baseline",
@@ -20,11 +21,13 @@ COMMANDS = {
     "show": "one report, or one sample of it whole",
     "table": "one score table over many runs",
     "list": "tasks, datasets, models, metrics, prompts or runs",
+    "cache": "the answers kept: stats, explain, export, import, verify, gc",
     "model": "the embedded model: pull, list",
+    "completion": "the script that completes commands in bash, zsh or fish",
 }
 INTERRUPTED = 130
 BUG = 70  # sysexits' EX_SOFTWARE: Python's own 1 would read as a regression
-COMPLETION = {"-sc", "--shell-completion"}
+COMPLETE = "__complete"  # asked by the shells' scripts
 
 HELP = """evalkit: evaluate GPT-4-class models with numbers a reviewer can trust
 
@@ -44,7 +47,7 @@ examples:
   evalkit run -m task=sentiment,qa model=gpt-4o,gpt-4.1
   evalkit show latest
 
-completion: eval "$(evalkit -sc install=bash)"   (or zsh, fish)
+completion: eval "$(evalkit completion bash)"   (or zsh, fish)
 """
 
 
@@ -103,8 +106,8 @@ def _dispatch(words: list[str]) -> int:
         print(f"evalkit {__version__}")
         return 0
     name, *rest = words
-    if name in COMPLETION:
-        name, rest = "complete", [name, *rest]
+    if name == COMPLETE:
+        name = "complete"
     elif name not in COMMANDS:
         raise UsageError(
             f'no command "{name}"{did_you_mean(name, COMMANDS)}; there are {", ".join(COMMANDS)}'

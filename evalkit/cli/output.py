@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.table import Table as RichTable
 
@@ -21,7 +21,7 @@ SPARE = (
     "detectable",
     "adjusted p",
 )  # dropped in this order where a terminal is narrow
-RIGHT = {"score", "n", "failed", "unparsed"}
+RIGHT = {"#", "score", "n", "failed", "unparsed"}
 
 
 def print_table(table: Table) -> None:
@@ -43,6 +43,14 @@ def print_table(table: Table) -> None:
     else:
         console.print(_folded(fitted))
     print(table.note)
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print tables with an empty line between them."""
+    for place, table in enumerate(tables):
+        if place:
+            print()
+        print_table(table)
 
 
 def _narrower(table: Table) -> Iterator[Table]:

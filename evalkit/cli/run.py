@@ -40,7 +40,12 @@ def main(argv: Sequence[str]) -> int:
         return sweep.main(argv)
     from evalkit.config.compose import load
 
-    finished = perform(load(argv))
+    config = load(argv)
+    if config.sweep:
+        from evalkit.cli import sweep
+
+        return sweep.main(["--multirun", *argv])
+    finished = perform(config)
     print_finished(finished.report, str(finished.folder))
     return exit_code(finished)
 

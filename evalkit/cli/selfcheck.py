@@ -11,23 +11,28 @@ from evalkit.cli.output import note, print_json
 FEWEST_TRIALS = 4
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the experiment on a run with several trials, or make such a run first."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser(
         "evalkit selfcheck",
         description="The rate of false alarms with nothing changed: an A/A experiment.",
     )
-    parser.add_argument(
+    found.add_argument(
         "words",
         nargs="*",
         metavar="RUN | SETTING=VALUE",
         help=f"a run with two or more trials, or the settings of one to make (trials={FEWEST_TRIALS}+)",
     )
-    parser.add_argument("--rounds", type=int, default=1000, help="A/A comparisons (default: 1000)")
-    parser.add_argument("--baseline", default="main", help="the baseline to write the result beside")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    found.add_argument("--rounds", type=int, default=1000, help="A/A comparisons (default: 1000)")
+    found.add_argument("--baseline", default="main", help="the baseline to write the result beside")
+    found.add_argument("--json", action="store_true", help="machine-readable")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the experiment on a run with several trials, or make such a run first."""
+    options = parser().parse_args(argv)
     names = [word for word in options.words if "=" not in word]
     settings = [word for word in options.words if "=" in word]
 

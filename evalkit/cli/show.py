@@ -12,28 +12,68 @@ from evalkit.cli.output import one_line, print_json, print_table
 from evalkit.errors import EvalkitError, ReportError, did_you_mean
 from evalkit.records import Generation, Response, Sample, content_hash
 from evalkit.report.base import Report, read
+from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.find import find
 from evalkit.report.markdown import harmless
 from evalkit.report.table import score_table
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser("evalkit show", description="One report, or one sample of it whole.")
+    found.add_argument("run", metavar="RUN", help="a path, run id, unique prefix, latest or latest:TASK")
+    found.add_argument("sample", nargs="?", metavar="SAMPLE", help="a sample's id")
+    found.add_argument(
+        "--by", action="append", default=[], metavar="COLUMN", help="scores by the values of a column"
+    )
+    found.add_argument(
+        "--confusion", action="store_true", help="precision, recall, F1 and confusions of each label"
+    )
+    found.add_argument("--json", action="store_true", help="machine-readable")
+    found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
+    return found
+
+
 def main(argv: Sequence[str]) -> int:
     """Print a report's table and facts, or one sample's request, output, prediction and scores."""
-    parser = argparse.ArgumentParser("evalkit show", description="One report, or one sample of it whole.")
-    parser.add_argument("run", metavar="RUN", help="a path, run id, unique prefix, latest or latest:TASK")
-    parser.add_argument("sample", nargs="?", metavar="SAMPLE", help="a sample's id")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
-    parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
     report = read(find(options.run, Path(options.results_dir)))
     if options.sample is not None:
         return _sample(report, options.sample, as_json=options.json)
+    if options.by or options.confusion:
+        return _parts_of(report, options.by, confusion=options.confusion, as_json=options.json)
     if options.json:
         print_json(report.to_json() | {"folder": str(report.folder)})
         return 0
     print_table(score_table([report], every=True))
+    for column, found in report.slices.items():
+        print()
+        print_table(slice_table(column, found, report))
     for name, value in _facts(report):
         print(f"{name:>12}  {one_line(value)}")
+    return 0
+
+
+def _parts_of(report: Report, columns: Sequence[str], *, confusion: bool, as_json: bool) -> int:
+    """Print scores by columns, and figures and confusions by label, also of a run that was not sliced."""
+    from evalkit.report.classes import classes_in
+    from evalkit.report.slices import slices_by
+
+    slices, classes = slices_by(report, columns), classes_in(report) if confusion else {}
+    if confusion and not classes:
+        raise ReportError(
+            f"run {report.run_id} has no metric of labels; evalkit score {report.run_id} 'metrics=[f1]' "
+            "gives it one"
+        )
+    if as_json:
+        print_json({"run_id": report.run_id, "slices": slices, "classes": classes})
+        return 0
+    tables = [slice_table(column, found, report) for column, found in slices.items()]
+    tables += [make(found) for found in classes.values() for make in (label_table, confusion_table)]
+    for place, table in enumerate(tables):
+        if place:
+            print()
+        print_table(table)
     return 0
 
 
@@ -57,6 +97,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "cost", f"{report.cost['usd']:.6f} USD ({report.cost['paid_usd']:.6f} paid by this run)"
     for signature in dict.fromkeys(one.signature for one in report.metrics.values()):
         yield "signature", signature
+    if report.parent is not None:
+        yield "scored again", f"the outputs of run {report.parent['run_id']}"
     yield "folder", str(report.folder)
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.cli.main import BUG
-from evalkit.cli.output import note, one_line, print_table
+from evalkit.cli.output import note, one_line, print_tables
 from evalkit.cli.run import exit_code, perform, print_finished
 from evalkit.config.check import public_override
 from evalkit.config.compose import PRIMARY, checked, config_dir, our_search_path, register_schema
 from evalkit.config.explain import explained
+from evalkit.config.study import axes
 from evalkit.config.trust import check_composition, check_hydra, check_primary
 from evalkit.errors import EvalkitError, UsageError
 
@@ -37,14 +38,15 @@ def main(argv: Sequence[str]) -> int:
     import hydra
 
     options = _parsed(argv)
+    if options.multirun:
+        options.overrides += axes(options.overrides)
     register_schema()
     # Hydra prints short messages and exits with 1 by itself; ours are clearer and exit with 2.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # --info prints through logging, which would complain about `| head`
     with our_search_path(), explained(options.overrides), tempfile.TemporaryDirectory() as scratch:
         check_primary(PRIMARY)
-        if not options.shell_completion:
-            check_composition(PRIMARY, options.overrides, config_dir(), options.config_dir)
+        check_composition(PRIMARY, options.overrides, config_dir(), options.config_dir)
         sys.argv = ["evalkit", *_words(options, scratch)]
         jobs = Path(scratch) / "jobs.jsonl"
         os.environ[JOBS_VARIABLE] = str(jobs)
@@ -80,7 +82,7 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 def _words(options: argparse.Namespace, scratch: str) -> Iterator[str]:
     """Yield the command line for Hydra: flags first, because its parser takes them nowhere else."""
-    for flag in ("multirun", "run", "resolve", "shell_completion", "hydra_help"):
+    for flag in ("multirun", "run", "resolve", "hydra_help"):
         if getattr(options, flag):
             yield f"--{flag.replace('_', '-')}"
     for flag in ("cfg", "package", "info", "config_dir"):
@@ -154,8 +156,8 @@ def _finish_single(record: Mapping[str, Any]) -> None:
 
 def _finish_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     from evalkit.report.base import read
+    from evalkit.report.settings import rows_of, settings_tables
     from evalkit.report.suite import Member, Suite, write_suite
-    from evalkit.report.table import score_table
 
     results_dir = Path(records[0]["results_dir"])
     members = []
@@ -167,8 +169,8 @@ def _finish_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     name = records[0]["suite"] or "sweep"
     suite = Suite(f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", name, members)
     path = write_suite(suite, results_dir)
-    if suite.runs:
-        print_table(score_table([read(results_dir / run) for run in suite.runs]))
+    reports = {run: read(results_dir / run) for run in suite.runs}
+    print_tables(settings_tables(rows_of(members, reports)))
     _say_failed(members)
     for folder in dict.fromkeys(str(record["results_dir"]) for record in records):
         note(f"reports: {Path(folder) / 'runs'}")

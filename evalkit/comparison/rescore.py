@@ -18,8 +18,8 @@ from evalkit.report.base import read
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
-Answers = Callable[[Sequence[str]], Mapping[str, Generation]]
-"""Maps request keys to generations, as far as the outputs are at hand."""
+Answers = Callable[[Sequence[str]], Mapping[str, Sequence[Generation]]]
+"""Maps request keys to the generations of each, as far as the outputs are at hand."""
 
 
 def rescored(side: Side, family: Family, texts: Mapping[str, Sample], answers: Answers | None) -> Side | None:
@@ -73,5 +73,7 @@ def _from_answers(side: Side, answers: Answers | None) -> dict[str, list[Generat
     if any(key not in found for one in side.samples.values() if not one.failed for key in one.request_keys):
         return None
     return {
-        name: [found[key] for key in one.request_keys if key in found] for name, one in side.samples.items()
+        # A request that brought several answers stands once for each of them.
+        name: [answer for key in dict.fromkeys(one.request_keys) for answer in found.get(key, ())]
+        for name, one in side.samples.items()
     }

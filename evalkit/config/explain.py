@@ -52,19 +52,19 @@ def _grammar(override: str) -> str:
     wrong = f"{override!r} does not follow Hydra's grammar"
     if value.startswith("[") or re.match(r"\{(?!\{)", value):
         return f"{wrong}; a list is written [a,b], a mapping {{key: value}}, with quotes around texts inside"
-    if _parses(f"{name}={_quoted(value)}"):
+    if _parses(f"{name}={quoted(value)}"):
         return (
             f"{wrong}; values with commas, =, ~, #, brackets, quotes or non-ASCII text need quotes "
-            f"inside the shell's quotes: {shlex.quote(f'{name}={_quoted(value)}')}"
+            f"inside the shell's quotes: {shlex.quote(f'{name}={quoted(value)}')}"
         )
     parent, _, leaf = name.rpartition(".")
-    spelling = f"{parent}={{{leaf}: {_quoted(value)}}}"
+    spelling = f"{parent}={{{leaf}: {quoted(value)}}}"
     if parent and _parses(spelling):
         return f"{wrong}; a name with such characters goes into a mapping: {shlex.quote(spelling)}"
     return f"{wrong}: {name!r} can be set in a file of ./configs only; names here are ASCII without spaces"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     r"""Return a value as Hydra's grammar quotes it: only quotes, and backslashes before one, are escaped."""
     quote = "'" if '"' in value and "'" not in value else '"'
     escaped = re.sub(
@@ -113,7 +113,7 @@ def _composition(error: Exception, overrides: Sequence[str]) -> str:
         name, _, value = ambiguous["override"].partition("=")
         return (
             f"{ambiguous['override']} names several values: evalkit run -m runs each, a list is [a,b], "
-            f"and one text needs quotes inside the shell's quotes: {shlex.quote(f'{name}={_quoted(value)}')}"
+            f"and one text needs quotes inside the shell's quotes: {shlex.quote(f'{name}={quoted(value)}')}"
         )
     match = re.search(
         r"Could not find match for '(?P<key>[^']+)'|Could not override '(?P<other>[^']+)'", text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from evalkit.client.base import Model
+from evalkit.client.base import Model, answers_in
 from evalkit.errors import EvalkitError, RequestError, RunStopped
-from evalkit.executors.base import Job, Keep
-from evalkit.records import Failure, Outcome, Response
+from evalkit.executors.base import Job, Keep, outcomes_of
+from evalkit.records import Outcome
 
 FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
 LONGEST_WAIT = 60.0
@@ -66,21 +66,17 @@ class AsyncioExecutor:
         """Take jobs until there are none; one event loop, so `next` needs no lock."""
         try:
             for job in source:
-                finished.put_nowait(await self._ask(job, model, keep, rng))
+                for outcome in await self._ask(job, model, keep, rng):
+                    finished.put_nowait(outcome)
         except Exception as error:  # noqa: BLE001 - passed on to the consumer, which raises it
             finished.put_nowait(error)
         finished.put_nowait(None)
 
-    async def _ask(self, job: Job, model: Model, keep: Keep, rng: random.Random) -> Outcome:
+    async def _ask(self, job: Job, model: Model, keep: Keep, rng: random.Random) -> list[Outcome]:
         for attempt in range(1, self.attempts + 1):
             try:
                 reply = await model.send(job.request)
-                try:
-                    response = model.parse(job.request, reply.body)
-                except RequestError as error:
-                    if not error.retryable:  # final and paid for: a withheld answer is kept as what it is
-                        await keep(job.request, reply)
-                    raise
+                answers = answers_in(model, job.request, reply.body)
             except RequestError as error:
                 if error.fatal:
                     raise RunStopped(f"the run stopped at sample {job.sample_id}: {error}") from None
@@ -88,10 +84,8 @@ class AsyncioExecutor:
                     await self.sleep(_wait(attempt, error.retry_after, rng))
                     continue
                 return _failed(job, error, attempt)
-            await keep(job.request, reply)
-            return Outcome(
-                job.sample_id, job.trial, job.request.key, response=_timed(response, reply.latency)
-            )
+            await keep(job.request, reply)  # a withheld answer too: it is final and was paid for
+            return outcomes_of(job, answers, latency=reply.latency, attempts=attempt)
         raise EvalkitError("executor.attempts must be at least 1")
 
 
@@ -101,13 +95,9 @@ def _wait(attempt: int, retry_after: float | None, rng: random.Random) -> float:
     return wait if retry_after is None else retry_after + wait
 
 
-def _failed(job: Job, error: RequestError, attempts: int) -> Outcome:
+def _failed(job: Job, error: RequestError, attempts: int) -> list[Outcome]:
     message = error.message
     if error.retry_after is not None and error.retry_after > LONGEST_WISH:
         message = f"{message} (the server asks to wait {error.retry_after:.0f} s)"
-    failure = Failure(job.sample_id, job.trial, error.kind, message, attempts)
-    return Outcome(job.sample_id, job.trial, job.request.key, failure=failure)
-
-
-def _timed(response: Response, latency: float) -> Response:
-    return replace(response, latency=latency)
+    told = RequestError(error.kind, message)
+    return outcomes_of(job, [told] * job.request.choices, attempts=attempts)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evalkit.client.base import Model, Reply
-from evalkit.records import Outcome, Request
+from evalkit.errors import RequestError
+from evalkit.records import Failure, Outcome, Request, Response, Usage
 
 Keep = Callable[[Request, Reply], Awaitable[None]]
 """Makes a validated answer durable; returns once it is."""
@@ -15,20 +16,59 @@ Keep = Callable[[Request, Reply], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request and the sample and repeat that it is for."""
+    """One request and the sample and repeat that it is for; with several choices, the first repeat."""
 
     sample_id: str
     trial: int
     request: Request
 
 
+class Budget(Protocol):
+    """What a run may spend. Both methods are called in the run's one event loop, once per attempt each."""
+
+    def reserve(self, request: Request) -> bool:
+        """Set the worst case of one attempt aside; False, and nothing set aside, when that is too much.
+
+        The executor asks again when an attempt in flight has settled; refused with none in flight, it sends
+        nothing further.
+        """
+        ...
+
+    def settle(self, request: Request, usage: Usage | None) -> None:
+        """Replace what `reserve` set aside by what was used: `Usage()` where nothing was charged.
+
+        None where nobody knows (a timeout, a torn body, an interrupt): the worst case counts as spent.
+        """
+        ...
+
+
 class Executor(Protocol):
     """Runs jobs."""
 
     def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncGenerator[Outcome, None]:
-        """Yield an outcome for each job, in any order; RunStopped when going on is pointless.
+        """Yield an outcome for each job's every choice, in any order; RunStopped when going on is pointless.
 
         A job holds its slot until `keep` has returned, so a killed process loses at most what was in flight.
         Closing the generator ends all that still runs.
         """
         ...
+
+
+def outcomes_of(
+    job: Job,
+    answers: Sequence[Response | RequestError],
+    *,
+    latency: float | None = None,
+    attempts: int = 1,
+    cached: bool = False,
+) -> list[Outcome]:
+    """Return what became of a job: one outcome a choice, trials counted on from the job's."""
+    found = []
+    for trial, answer in enumerate(answers, start=job.trial):
+        outcome = Outcome(job.sample_id, trial, job.request.key, cached=cached)
+        if isinstance(answer, RequestError):
+            failure = Failure(job.sample_id, trial, answer.kind, answer.message, attempts)
+            found.append(replace(outcome, failure=failure))
+        else:
+            found.append(replace(outcome, response=replace(answer, latency=latency)))
+    return found

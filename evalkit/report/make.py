@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalkit.records import Generation, Outcome, Usage
+from evalkit.metrics.base import LabelMetric
+from evalkit.records import Generation, Outcome, Response, Usage
 from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
+from evalkit.report.classes import classes_of
+from evalkit.report.slices import slices_of
+from evalkit.scoring import Resampling, combine_trials
 
 if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
@@ -35,6 +39,8 @@ class Run:
     seeds: Mapping[str, int]
     provenance: Mapping[str, Any]
     suite: str | None = None
+    slices: Sequence[str] = ()
+    resampling: Resampling = field(default_factory=Resampling)
 
 
 def report_of(run: Run) -> Report:
@@ -43,7 +49,6 @@ def report_of(run: Run) -> Report:
     failures = Counter(one.failure.kind for one in outcomes if one.failure is not None)
     responses = [one.response for one in outcomes if one.response is not None]
     usage = total_usage(outcomes)
-    prompt = run.task.prompt
     return Report(
         run_id=run.run_id,
         status=WITH_FAILURES if failures else COMPLETE,
@@ -53,12 +58,11 @@ def report_of(run: Run) -> Report:
             "name": run.task.dataset.name,
             "fingerprint": run.task.dataset.fingerprint,
             "n": len(run.task.dataset.samples),
+            "read": run.task.dataset.read,
+            "filtered": run.task.dataset.filtered,
+            **({"origin": dict(run.task.dataset.origin)} if run.task.dataset.origin else {}),
         },
-        prompt=(
-            {"name": prompt.name, "sha256": prompt.sha256, "source": prompt.source}
-            if run.model.needs_prompt
-            else None
-        ),
+        prompt=_prompt(run.task) if run.model.needs_prompt else None,
         postprocess=run.task.postprocess.describe,
         model={
             "asked": run.model.name,
@@ -81,12 +85,45 @@ def report_of(run: Run) -> Report:
         failures=dict(sorted(failures.items())),
         usage=asdict(usage),
         cost=cost_of(outcomes, run.model.prices),
-        timing={"seconds": round(run.seconds, 3)},
+        timing={"seconds": round(run.seconds, 3), **_latencies(responses)},
         provenance=run.provenance,
         config=run.config,
         seeds=run.seeds,
         suite=run.suite,
+        slices=slices_of(sample_lines(run), run.scored.metrics, run.slices, run.resampling)
+        if run.slices
+        else {},
+        classes=classes_by_family(run.scored),
     )
+
+
+def classes_by_family(scored: Scored) -> dict[str, Any]:
+    """Return the figures by label of each family that scores labels."""
+    unparsed = [one.unparsed is not None for one in scored.generations]
+    found = {}
+    for name, metric in scored.metrics.items():
+        rows = scored.statistics[name]
+        if isinstance(metric, LabelMetric) and len(rows):
+            by_sample = combine_trials(metric, rows, scored.generations)
+            found[name] = classes_of(metric, by_sample, rows, unparsed)
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _latencies(responses: Sequence[Response]) -> dict[str, float]:
+    """Return quantiles of the seconds that answers took when they were asked; nothing when none is known."""
+    known = [one.latency for one in responses if one.latency is not None]
+    if not known:
+        return {}
+    import numpy as np
+
+    middle, late = np.quantile(known, [0.5, 0.95]).tolist()
+    return {"latency_p50": round(middle, 6), "latency_p95": round(late, 6)}
+
+
+def _prompt(task: Task) -> dict[str, Any]:
+    """The templates, and how their examples were chosen where there are any."""
+    prompt = {"name": task.prompt.name, "sha256": task.prompt.sha256, "source": task.prompt.source}
+    return prompt if task.fewshot is None else {**prompt, "fewshot": dict(task.fewshot)}
 
 
 def family_of(metric: Metric) -> dict[str, Any]:
@@ -128,7 +165,7 @@ def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
         else:
             line |= _answer(run.scored.generations[place])
             line["statistics"] = {
-                family: _numbers(statistics[place]) for family, statistics in run.scored.statistics.items()
+                family: numbers(statistics[place]) for family, statistics in run.scored.statistics.items()
             }
         line["cached"] = outcome.cached
         line["request_key"] = outcome.request_key
@@ -159,8 +196,8 @@ def _failure(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _numbers(row: Any) -> list[float]:
-    """Whole numbers are written as such: counts stay short and readable."""
+def numbers(row: Any) -> list[float]:
+    """Return a row of statistics as JSON; whole numbers as such, so that counts stay short and readable."""
     return [int(value) if value.is_integer() else value for value in row.tolist()]
 
 

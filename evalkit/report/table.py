@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evalkit.records import Aggregate
 from evalkit.report.base import Report
 
-NOTE = "scores x 100{intervals}; BLEU and chrF on their own 0-100 scale"
+NOTE = "scores x 100{intervals}; BLEU, chrF and TER on their own 0-100 scale"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def score_table(reports: Sequence[Report], *, every: bool = False) -> Table:
             rows.append(
                 (*first, "(nothing scored)", "-", "-", "0", str(report.counts["failed"]), "0", report.run_id)
             )
-    return Table(header, tuple(rows), _note(reports))
+    return Table(header, tuple(rows), note(reports))
 
 
 def wide_table(reports: Sequence[Report], *, every: bool = False) -> Table:
@@ -97,10 +97,13 @@ def wide_table(reports: Sequence[Report], *, every: bool = False) -> Table:
                 report.run_id,
             )
         )
-    return Table(header, tuple(rows), _note(reports))
+    return Table(header, tuple(rows), note(reports))
 
 
-def _note(reports: Sequence[Report]) -> str:
+def note(reports: Sequence[Report]) -> str:
+    """Say how the numbers of a score table are read."""
     confidences = sorted({one.confidence for report in reports for one in report.metrics.values()})
     levels = " and ".join(f"{confidence * 100:g}%" for confidence in confidences)
-    return NOTE.format(intervals=f" with {levels} intervals" if levels else "")
+    how = NOTE.format(intervals=f" with {levels} intervals" if levels else "")
+    lower = [name for one in reports for name, value in one.metrics.items() if not value.higher_is_better]
+    return f"{how}; lower is better: {', '.join(dict.fromkeys(lower))}" if lower else how

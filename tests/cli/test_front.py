@@ -54,28 +54,6 @@ def test_version_is_the_packages(evalkit: Commands) -> None:
     assert evalkit("--version").out == evalkit("-V").out == f"evalkit {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "choices"),
-    [
-        ("evalkit ", " ".join(COMMANDS)),
-        ("evalkit ta", "table"),
-        ("evalkit run task=", "task=qa task=sentiment task=summarization task=translation"),
-        ("evalkit run cache=r", "cache=refresh cache=replay cache=rw"),
-        ("evalkit run dataset.li", "dataset.limit="),
-        ("evalkit list ", ""),
-    ],
-)
-def test_shell_completion_offers_commands_and_settings(line: str, choices: str, evalkit: Commands) -> None:
-    ran = evalkit.process("-sc", "query=bash", env={**os.environ, "COMP_LINE": line})
-    assert (ran.code, ran.out.strip(), ran.err) == (0, choices, "")
-
-
-def test_shell_completion_installs_for_the_command(evalkit: Commands) -> None:
-    ran = evalkit.process("-sc", "install=bash")
-    assert ran.code == 0, ran.err
-    assert ran.out.rstrip().endswith("hydra_bash_completion evalkit")
-
-
 def test_debug_shows_the_traceback_and_keeps_the_exit_code(evalkit: Commands) -> None:
     plain, debug = evalkit("run", "trials=0"), evalkit("--debug", "run", "trials=0")
     assert "Traceback" not in plain.err

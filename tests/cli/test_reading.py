@@ -29,7 +29,7 @@ def test_table_is_aligned_over_wide_characters_and_never_cut(evalkit: Commands, 
     write(report("20260103-000000-cccccc", model={**report().model, "asked": long}), [], results)
     lines = evalkit("table", "20260101", "20260102", "20260103").out.splitlines()
     header, *rows, note = lines
-    assert note == "scores x 100 with 95% intervals; BLEU and chrF on their own 0-100 scale"
+    assert note == "scores x 100 with 95% intervals; BLEU, chrF and TER on their own 0-100 scale"
     assert long in rows[-1]
     start = cell_len(header.partition("interval")[0])
     assert [cell_len(row.partition("[")[0]) for row in rows] == [start] * len(rows)
