@@ -10,10 +10,10 @@ evalkit.compare(before, report)
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evalkit.api import accept, compare, gate, load_report, run
+    from evalkit.api import accept, compare, gate, load_report, run, score
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "accept", "compare", "gate", "load_report", "run"]
+__all__ = ["__version__", "accept", "compare", "gate", "load_report", "run", "score"]
 
 
 def __getattr__(name: str) -> Any:

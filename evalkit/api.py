@@ -28,6 +28,18 @@ def run(*overrides: str) -> Report:
     return read(finished.folder)
 
 
+def score(run: Comparable, *overrides: str, results_dir: str | Path = DEFAULT_RESULTS) -> Report:
+    """Score a stored run's outputs again, as `evalkit score` does, and return the new report.
+
+    Overrides are those of metrics, post-processing, slices and resampling, like "metrics=[bleu,ter]". No
+    model is asked. Raises ConfigError for an override that would change what was asked.
+    """
+    from evalkit.evaluation import score_again
+
+    report = run if isinstance(run, Report) else load_report(run, results_dir)
+    return read(score_again(report, overrides).folder)
+
+
 def load_report(path: str | Path, results_dir: str | Path = DEFAULT_RESULTS) -> Report:
     """Read a report by path, run id, unique prefix, `latest` or `latest:TASK`."""
     from evalkit.report.find import find

@@ -18,8 +18,9 @@ EvalkitError                  exit code
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 class EvalkitError(Exception):
@@ -83,7 +84,9 @@ class RequestError(EvalkitError):
     """One request failed.
 
     `kind` is a Failure kind; `retryable` says that asking again may help, `fatal` that asking anything
-    else would fail alike; `retry_after` is the server's wish in seconds.
+    else would fail alike; `retry_after` is the server's wish in seconds. `reached` is False when no
+    connection came about, `charged` True when it may have been paid for though no answer came; `headers`
+    are the server's x-ratelimit ones.
     """
 
     kind: str
@@ -91,9 +94,16 @@ class RequestError(EvalkitError):
     retryable: bool = False
     fatal: bool = False
     retry_after: float | None = None
+    reached: bool = True
+    charged: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled by the arguments it was made with, and forgets those given by name.
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

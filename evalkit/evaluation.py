@@ -144,7 +144,7 @@ def evaluate(
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(config.slices, facts, SETTING)
     check_writable(Path(config.results_dir), task.name)
-    executor = build_executor(config)
+    executor = build_executor(config, say)
     cache = build_cache(config, say) if model.cacheable else None
     try:
         collected = collect(

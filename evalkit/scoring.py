@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from evalkit.datasets.base import Dataset
 from evalkit.errors import MetricError
 from evalkit.postprocess import Pipeline, Unparsed
 from evalkit.records import Aggregate, Generation, Outcome, Sample
 from evalkit.statistics.bootstrap import bootstrap, percentile_interval, wilson_interval
+from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from evalkit.metrics.base import FloatArray, Metric
-    from evalkit.task import Task
 
 BATCH = 1000  # generations handed to a metric at once
 
@@ -29,6 +30,25 @@ class Resampling:
     confidence: float = 0.95
     resamples: int = 1000
     seed: int = 0
+
+
+class Scorable(Protocol):
+    """What scoring needs of a task: the samples, how answers are read, and the metrics."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The samples."""
+        ...
+
+    @property
+    def postprocess(self) -> Pipeline:
+        """How answers are read."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """The metric families by name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,13 +79,15 @@ def generate(outcome: Outcome, postprocess: Pipeline) -> Generation:
     return Generation(outcome.sample_id, outcome.trial, response, prediction)
 
 
-def score(task: Task, outcomes: Sequence[Outcome], resampling: Resampling) -> Scored:
+def score(task: Scorable, outcomes: Sequence[Outcome], resampling: Resampling) -> Scored:
     """Score answered outcomes; samples all of whose trials failed are left out and counted."""
     samples = {sample.id: sample for sample in task.dataset.samples}
     generations = [
         generate(outcome, task.postprocess) for outcome in outcomes if outcome.response is not None
     ]
-    counts = _Counts(generations, outcomes)
+    counts = _counts(generations, outcomes)
+    ids = dict.fromkeys(generation.sample_id for generation in generations)
+    groups = number_groups([samples[one].group for one in ids])
     statistics: dict[str, FloatArray] = {}
     metrics: dict[str, Metric] = {}
     aggregates: list[Aggregate] = []
@@ -74,11 +96,13 @@ def score(task: Task, outcomes: Sequence[Outcome], resampling: Resampling) -> Sc
         rows = _statistics(metric, generations, samples)
         statistics[family] = rows
         metrics[family] = metric
-        aggregates += _aggregate(metric, rows, generations, samples, counts, resampling)
+        if len(rows):
+            by_sample = combine_trials(metric, rows, generations)
+            aggregates += aggregate(metric, by_sample, groups, counts, resampling)
     return Scored(generations, statistics, metrics, aggregates)
 
 
-def check_metrics(task: Task) -> None:
+def check_metrics(task: Scorable) -> None:
     """Score one made-up sample per metric, so that what is missing shows before money is spent."""
     from evalkit.records import Response
 
@@ -112,12 +136,22 @@ def check_metrics(task: Task) -> None:
                 )
 
 
-class _Counts:
-    def __init__(self, generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> None:
-        scored = {generation.sample_id for generation in generations}
-        self.n = len(scored)
-        self.failed = len({outcome.sample_id for outcome in outcomes} - scored)
-        self.unparsed = len({one.sample_id for one in generations if one.unparsed is not None})
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Samples scored, samples all of whose trials failed, and samples with an unparsed answer."""
+
+    n: int
+    failed: int
+    unparsed: int
+
+
+def _counts(generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> Counts:
+    scored = {generation.sample_id for generation in generations}
+    return Counts(
+        n=len(scored),
+        failed=len({outcome.sample_id for outcome in outcomes} - scored),
+        unparsed=len({one.sample_id for one in generations if one.unparsed is not None}),
+    )
 
 
 def _statistics(
@@ -141,19 +175,17 @@ def combine_trials(metric: Metric, rows: FloatArray, generations: Sequence[Gener
     return np.stack([metric.combine(rows[some]) for some in places.values()])
 
 
-def _aggregate(
+def aggregate(
     metric: Metric,
-    rows: FloatArray,
-    generations: Sequence[Generation],
-    samples: Mapping[str, Sample],
-    counts: _Counts,
+    by_sample: FloatArray,
+    groups: NDArray[np.intp] | None,
+    counts: Counts,
     resampling: Resampling,
 ) -> list[Aggregate]:
-    if not len(rows):
-        return []
-    by_sample = combine_trials(metric, rows, generations)
-    ids = dict.fromkeys(generation.sample_id for generation in generations)
-    groups = _groups([samples[one] for one in ids])
+    """Return the metric's values of (n, k) statistics, one row a sample, with their intervals.
+
+    `groups` are the (n,) numbers 0…g-1 of the clusters that samples belong to, None without clusters.
+    """
     values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0]
     replicates = bootstrap(
         metric.aggregate, by_sample, resamples=resampling.resamples, seed=resampling.seed, groups=groups
@@ -162,7 +194,7 @@ def _aggregate(
     aggregates = []
     for place, name in enumerate(metric.names):
         low, high, method = interval.low[place], interval.high[place], interval.method
-        if low == high and _is_proportion(by_sample, len(metric.names)):
+        if low == high and _is_proportion(metric, by_sample):
             # Groups count once: samples of a group that agree say little more than one of them.
             units = counts.n if groups is None else int(groups.max()) + 1
             low, high = wilson_interval(float(values[place]) * units, units, resampling.confidence)
@@ -186,20 +218,12 @@ def _aggregate(
     return aggregates
 
 
-def _is_proportion(rows: FloatArray, values: int) -> bool:
+def _is_proportion(metric: Metric, rows: FloatArray) -> bool:
     """Whether the statistics are (0 or 1, 1): then a collapsed bootstrap has a better interval beside it."""
     return (
-        values == 1
+        len(metric.names) == 1
+        and metric.maximum == 1.0
         and rows.shape[1] == 2  # noqa: PLR2004
         and bool(np.isin(rows[:, 0], (0.0, 1.0)).all())
         and bool((rows[:, 1] == 1.0).all())
     )
-
-
-def _groups(samples: Sequence[Sample]) -> NDArray[np.intp] | None:
-    """Number the groups in order of appearance; a sample without one is a group of its own."""
-    if all(sample.group is None for sample in samples):
-        return None
-    numbers: dict[tuple[bool, str], int] = {}
-    keys = [(sample.group is None, sample.id if sample.group is None else sample.group) for sample in samples]
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)

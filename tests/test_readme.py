@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
@@ -74,6 +75,10 @@ def test_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         {"id": str(number), "text": f"A long text {number}.", "summary": "A text."} for number in range(5)
     ]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with gzip.open(tmp_path / "reviews.csv.gz", "wt") as file:
+        file.write("text,label,stars\nGood,positive,5\nWell,neutral,3\nBad,negative,1\n")
+    examples = [{"question": f"Who is {one}?", "context": f"It is {one}.", "answers": [one]} for one in "ABC"]
+    (tmp_path / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in examples))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-readme-0123456789")
     ran = [(words, shown) for words, shown in sessions() if words[0] == "evalkit"]
     assert len(ran) > 10
@@ -85,7 +90,8 @@ def test_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             if "BASE" in words:
                 first = min((tmp_path / "results" / "runs" / "sentiment").iterdir()).name
                 words[words.index("BASE")] = first
-            if place >= whole and words[0] == "run" and not any(word.startswith("model=") for word in words):
+            asks_here = words[0] == "run" and not any(word.startswith("model=") for word in words)
+            if asks_here and place >= whole and not shown:
                 words.append(FEW)
             done = subprocess.run(
                 [sys.executable, "-m", "evalkit", *words],

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from evalkit.cli.output import note, print_json, print_table, print_tables
 from evalkit.errors import UsageError
-from evalkit.report.base import REPORT, Report, read
+from evalkit.report.base import Report, read
 from evalkit.report.breakdown import slices_table
 from evalkit.report.find import find
 from evalkit.report.settings import Row, metric_names, rows_of, settings_tables
-from evalkit.report.suite import SUITES, read_suite
+from evalkit.report.suite import read_suite, suite_file
 from evalkit.report.table import score_table, wide_table
 
 if TYPE_CHECKING:
@@ -86,10 +86,8 @@ def _by(reports: Sequence[Report], column: str, *, as_json: bool) -> int:
 
 
 def _rows(name: str, results_dir: Path) -> list[Row]:
-    path = Path(name)
-    if not path.is_file():
-        path = results_dir / SUITES / f"{name}.json"
-    if path.suffix == ".json" and path.name != REPORT and path.is_file():
+    path = suite_file(name, results_dir)
+    if path is not None:
         suite = read_suite(path)
         return rows_of(suite.members, {run: read(path.parent.parent / run) for run in suite.runs})
     return [Row(0, {}, read(find(name, results_dir)))]

@@ -12,7 +12,7 @@ from evalkit.comparison.side import side_of
 from evalkit.errors import NoBaseline, ReportError
 from evalkit.report.base import Report, read
 from evalkit.report.find import LATEST, find
-from evalkit.report.suite import SUITES, Suite, read_suite
+from evalkit.report.suite import Suite, read_suite, suite_file
 
 DEFAULT_BASELINE = "main"
 MERGE_BASE = "merge-base"
@@ -62,21 +62,7 @@ def reports_of(name: str, results_dir: Path) -> list[Report]:
     path = suite_file(name, results_dir)
     if path is not None:
         return _members(read_suite(path), path)
-    report = read(find(name, results_dir))
-    if name == LATEST:
-        for one in sorted((results_dir / SUITES).glob("*.json"), reverse=True):
-            suite = read_suite(one)
-            if any(Path(run).name == report.run_id for run in suite.runs):
-                return _members(suite, one)
-    return [report]
-
-
-def suite_file(name: str, results_dir: Path) -> Path | None:
-    """Return a suite's file by its path or id; None when the name is no suite's."""
-    for path in (Path(name), results_dir / SUITES / f"{name}.json"):
-        if path.suffix == ".json" and path.parent.name == SUITES and path.is_file():
-            return path
-    return None
+    return [read(find(name, results_dir))]
 
 
 def _members(suite: Suite, path: Path) -> list[Report]:

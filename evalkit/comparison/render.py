@@ -76,9 +76,9 @@ def metric_table(comparison: Comparison) -> Table:
     ]
     alpha = comparison.policy["alpha"]
     note = (
-        f"differences in points (scores x 100; BLEU, chrF as is), {1 - alpha:.0%} intervals; p two-sided; "
-        "adjusted p one-sided for a loss (Holm over gated metrics); (…) does not gate; detectable: the loss "
-        "found with 80% power"
+        f"differences in points (scores x 100; BLEU, chrF, TER as is), {1 - alpha:.0%} intervals; "
+        "p two-sided; adjusted p one-sided for a loss (Holm over gated metrics); (…) does not gate; "
+        "detectable: the loss found with 80% power"
     )
     return Table(HEADER, tuple(rows), note)
 
@@ -106,11 +106,11 @@ def slice_table(comparison: Comparison) -> Table | None:
     """Slices by metadata, the largest loss first; None when there are none."""
     rows = []
     for case in comparison.cases:
-        maxima = {one.metric: one.maximum for one in case.metrics}
-        rows += [(case.case, one, maxima[one.metric]) for one in case.slices]
+        scales = {one.metric: (one.maximum, 1 if one.higher_is_better else -1) for one in case.metrics}
+        rows += [(case.case, one, *scales[one.metric]) for one in case.slices]
     if not rows:
         return None
-    rows.sort(key=lambda row: row[1].difference / row[2])
+    rows.sort(key=lambda row: row[3] * row[1].difference / row[2])
     return Table(
         ("case", "slice", "metric", "baseline", "candidate", "difference", "n", "adjusted p"),
         tuple(
@@ -124,7 +124,7 @@ def slice_table(comparison: Comparison) -> Table | None:
                 str(one.n),
                 _p(one.p_adjusted),
             )
-            for case, one, maximum in rows
+            for case, one, maximum, _ in rows
         ),
         "slices never gate; p by Benjamini-Hochberg over all slices",
     )

@@ -46,7 +46,8 @@ def right_answers(families: Mapping[str, Family], rows: Mapping[str, FloatArray]
         if len(family.names) != 1 or found is None or not len(found) or found.shape[1] != 2:  # noqa: PLR2004
             continue
         if np.isin(found[:, 0], (0.0, family.maximum)).all() and (found[:, 1] == 1.0).all():
-            return [bool(value) for value in found[:, 0] == family.maximum]
+            best = family.maximum if family.higher_is_better else 0.0
+            return [bool(value) for value in found[:, 0] == best]
     return []
 
 

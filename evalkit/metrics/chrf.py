@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from evalkit.errors import MetricError
-from evalkit.metrics.base import Metric, options_text
-from evalkit.metrics.text import all_references, reference_streams, references_of
+from evalkit.metrics.base import CorpusMetric, options_text
+from evalkit.metrics.text import all_references, reference_count, reference_streams, references_of
+from evalkit.metrics.translation import check_chrf_options
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _DEFAULT_BETA = 2
 _EPSILON = 1e-16
 
 
-class ChrF(Metric):
+class ChrF(CorpusMetric):
     """Corpus chrF in [0, 100] (Popović 2015) as sacrebleu computes it; `word_order` 2 makes it chrF++ (2017).
 
     `char_order` and `word_order` are the longest n-grams, `beta` the weight of recall against precision;
@@ -45,11 +45,7 @@ class ChrF(Metric):
         whitespace: bool = False,
         eps_smoothing: bool = False,
     ) -> None:
-        if char_order < 0 or word_order < 0 or char_order + word_order < 1 or beta <= 0:
-            raise MetricError(
-                "chrf: char_order and word_order must be at least 0 and not both 0, and beta above 0; "
-                f"got char_order={char_order}, word_order={word_order}, beta={beta}"
-            )
+        check_chrf_options("chrf", char_order, word_order, beta)
         self.char_order = char_order
         self.word_order = word_order
         self.beta = beta
@@ -80,8 +76,7 @@ class ChrF(Metric):
         """Count the references, for the signature."""
         all_references(samples, "chrf")
         bound = copy.copy(self)
-        numbers = {len(sample.references) for sample in samples}
-        bound.nrefs = numbers.pop() if len(numbers) == 1 else "var"
+        bound.nrefs = reference_count(samples)
         return bound
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
@@ -110,12 +105,6 @@ class ChrF(Metric):
             mean_recall = np.where(both, recall, 0.0).sum(axis=1) / orders
             scores = _f_beta(mean_precision, mean_recall, self.beta, otherwise=0.0)
         return np.asarray(100.0 * scores[:, np.newaxis], dtype=np.float64)
-
-    def aggregate(self, statistics: FloatArray, weights: FloatArray) -> FloatArray:
-        """Return (r, 1); NaN where no sample has a weight (sums alone cannot tell that from empty texts)."""
-        values = super().aggregate(statistics, weights)
-        values[~np.asarray(weights).any(axis=1)] = np.nan
-        return values
 
     def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:
         """An empty hypothesis; and the first reference itself."""

@@ -90,6 +90,12 @@ def reference_streams(references: Sequence[tuple[str, ...]]) -> list[list[str | 
     return [[one[i] if i < len(one) else None for one in references] for i in range(most)]
 
 
+def reference_count(samples: Sequence[Sample]) -> int | str:
+    """Return how many references each sample has, "var" where that differs, as sacrebleu's signatures do."""
+    numbers = {len(sample.references) for sample in samples}
+    return numbers.pop() if len(numbers) == 1 else "var"
+
+
 def quoted(text: str, limit: int = 80) -> str:
     """Return the text's repr cut to about `limit` characters, for one-line explanations."""
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")

@@ -7,12 +7,17 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ReportError
+from evalkit.plugins import construct, plugin
 from evalkit.records import Aggregate
 
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from evalkit.metrics.base import Metric
+
+# 2: slices, classes and parent, which version 1 had not; what reads a report takes them for empty there.
+SCHEMA_VERSION = 2
 RUNS = "runs"
 REPORT = "report.json"
 SAMPLES = "samples.jsonl"
@@ -36,6 +41,8 @@ class Report:
 
     `families` hold what aggregates the samples' statistics again, without the data: class, options, key.
     `metrics` are in the scale of the reference implementation; tables multiply those of scale 1 by 100.
+    `slices` hold the scores by the values of a column, `classes` each label's figures and confusions,
+    `parent` the run whose outputs this one scored again.
     """
 
     run_id: str
@@ -57,6 +64,9 @@ class Report:
     config: Mapping[str, Any]
     seeds: Mapping[str, int]
     suite: str | None = None
+    slices: Mapping[str, Any] = field(default_factory=dict)
+    classes: Mapping[str, Any] = field(default_factory=dict)
+    parent: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
     folder: Path | None = field(default=None, compare=False)
 
@@ -70,7 +80,7 @@ class Report:
         """Return the plain data of report.json."""
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "folder"}
         data["metrics"] = {
-            name: {key: _finite(value) for key, value in asdict(one).items() if key != "metric"}
+            name: {key: finite(value) for key, value in asdict(one).items() if key != "metric"}
             for name, one in self.metrics.items()
         }
         return {"schema_version": data.pop("schema_version"), **data}
@@ -118,6 +128,15 @@ def read(folder: Path) -> Report:
         raise ReportError(f"{path}: damaged ({error}); run the task again") from error
 
 
+def bound_metrics(report: Report) -> dict[str, Metric]:
+    """Build the metrics that a report's statistics aggregate with; ConfigError for a class not allowed."""
+    found = {}
+    for name, family in report.families.items():
+        where = f"metrics.{name}"
+        found[name] = construct(plugin(family["target"], where), family["options"], where)
+    return found
+
+
 def _sample(line: bytes, where: str) -> dict[str, Any]:
     try:
         sample = json.loads(line)
@@ -128,6 +147,6 @@ def _sample(line: bytes, where: str) -> dict[str, Any]:
     return sample
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: what could not be computed is null."""
+def finite(value: Any) -> Any:
+    """Return None for NaN and infinity, which JSON has not: what could not be computed is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

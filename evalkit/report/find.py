@@ -59,3 +59,10 @@ def _latest(runs: list[Path], task: str, results_dir: Path) -> Path:
             f"there are runs of {', '.join(tasks)}"
         )
     return of_task[-1]
+
+
+def results_of(folder: Path, otherwise: Path) -> Path:
+    """Return the results folder that a run's folder lies in; `otherwise` where it lies elsewhere."""
+    # Relative as it was named, unless the name says nothing (".").
+    runs = (folder if len(folder.parts) > 2 else folder.resolve()).parent.parent  # noqa: PLR2004
+    return runs.parent if runs.name == RUNS else otherwise

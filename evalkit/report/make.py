@@ -85,7 +85,7 @@ def report_of(run: Run) -> Report:
         failures=dict(sorted(failures.items())),
         usage=asdict(usage),
         cost=cost_of(outcomes, run.model.prices),
-        timing={"seconds": round(run.seconds, 3), **_latencies(responses)},
+        timing={"seconds": round(run.seconds, 3), **_latencies(responses), **_sending(run)},
         provenance=run.provenance,
         config=run.config,
         seeds=run.seeds,
@@ -118,6 +118,11 @@ def _latencies(responses: Sequence[Response]) -> dict[str, float]:
 
     middle, late = np.quantile(known, [0.5, 0.95]).tolist()
     return {"latency_p50": round(middle, 6), "latency_p95": round(late, 6)}
+
+
+def _sending(run: Run) -> dict[str, Any]:
+    """Return what was sent and waited for, and how many requests were allowed in flight at what time."""
+    return {"sending": dict(run.collected.timing)} if run.collected.timing else {}
 
 
 def _prompt(task: Task) -> dict[str, Any]:

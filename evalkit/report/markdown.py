@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evalkit.prompts import parts_of
 from evalkit.report.base import Report
+from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.table import Table, score_table
 
 # What is markup wherever it stands, or at a line's beginning; the rest stays readable without a renderer.
@@ -33,7 +36,8 @@ def render(report: Report) -> str:
                 table.note,
             )
         ),
-        f"_{table.note}_",
+        f"_{escape(table.note)}_",
+        *_breakdown(report),
         "## How it was made",
         "\n".join(f"- {name}: {value}" for name, value in _facts(report)),
     ]
@@ -46,6 +50,18 @@ def render(report: Report) -> str:
         ]
     parts += ["## Signatures", "\n".join(_signatures(report))]
     return "\n\n".join(parts) + "\n"
+
+
+def _breakdown(report: Report) -> Iterator[str]:
+    """Yield the tables by column and by label."""
+    tables = [(f"By {column}", slice_table(column, found, report)) for column, found in report.slices.items()]
+    for family, found in report.classes.items():
+        tables += [(f"Labels ({family})", label_table(found)), ("Confusions", confusion_table(found))]
+    for title, table in tables:
+        yield f"## {escape(title)}"
+        if table.rows:
+            yield markdown_table(table)
+        yield f"_{escape(table.note)}_"
 
 
 def markdown_table(table: Table) -> str:
@@ -117,14 +133,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     model = report.model
     facts = [
         ("run", escape(report.run_id)),
+        *([("scored again", f"outputs of run {escape(report.parent['run_id'])}")] if report.parent else ()),
         ("status", escape(report.status)),
-        (
-            "dataset",
-            (
-                f"{escape(report.dataset['name'])}, {report.dataset['n']} samples, "
-                f"fingerprint {code(report.dataset['fingerprint'][:16])}"
-            ),
-        ),
+        ("dataset", _dataset(report.dataset)),
         (
             "model",
             f"asked {escape(model['asked'])}, served {escape(', '.join(model['served']) or 'unknown')}",
@@ -133,6 +144,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"),
         ("tokens", f"{report.usage['prompt']} prompt, {report.usage['completion']} completion"),
     ]
+    if report.prompt is not None and "fewshot" in report.prompt:
+        facts.append(("examples", _examples(report.prompt["fewshot"])))
     if report.cost is not None and report.cost["prices"]["recorded"]:
         facts.append(
             (
@@ -150,11 +163,34 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return facts
 
 
+def _dataset(dataset: Mapping[str, Any]) -> str:
+    """Name, size and fingerprint; what a filter left out, and which commit of the hub was read."""
+    text = (
+        f"{escape(dataset['name'])}, {dataset['n']} samples, fingerprint {code(dataset['fingerprint'][:16])}"
+    )
+    if dataset.get("filtered"):
+        text += f", {dataset['filtered']} of {dataset['read']} rows left out by the filter"
+    origin = dataset.get("origin") or {}
+    if "hub" in origin:
+        parts = [origin["hub"], origin["subset"], origin["split"]]
+        pinned = "" if origin["pinned"] else ", not pinned"
+        text += f"; hub: {escape(' '.join(map(str, parts)))} at commit {code(origin['commit'])}{pinned}"
+    return text
+
+
+def _examples(fewshot: Mapping[str, Any]) -> str:
+    """How many, from where, by which seed, and which rows."""
+    split = f", split {escape(fewshot['split'])}" if fewshot["split"] else ""
+    balanced = ", as many of each label" if fewshot["balanced"] else ""
+    ids = ", ".join(code(one) for one in fewshot["ids"])
+    return (
+        f"{fewshot['k']} ({escape(fewshot['form'])}) of {escape(fewshot['pool'])}{split}{balanced}, "
+        f"seed {fewshot['seed']}: {ids}"
+    )
+
+
 def _prompt(source: Any) -> list[str]:
-    parts = [("system", source["system"])] if source["system"] else []
-    parts += [(message["role"], message["content"]) for message in source["messages"]]
-    parts.append(("user", source["template"]))
-    blocks = [f"{escape(role)}:\n\n{fenced(text)}" for role, text in parts]
+    blocks = [f"{escape(name)}:\n\n{fenced(text)}" for name, text in parts_of(source)]
     if source["variables"]:
         blocks.append("variables:\n\n" + fenced(json.dumps(source["variables"], ensure_ascii=False), "json"))
     return blocks

@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-PACKAGES = ("openai", "rouge-score", "sacrebleu", "hydra-core", "numpy", "jinja2", "xllamacpp")
+PACKAGES = ("openai", "datasets", "rouge-score", "sacrebleu", "hydra-core", "numpy", "jinja2", "xllamacpp")
 
 
 def provenance() -> dict[str, Any]:

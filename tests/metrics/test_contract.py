@@ -25,11 +25,19 @@ from evalkit.metrics.chrf import ChrF
 from evalkit.metrics.exact_match import ExactMatch
 from evalkit.metrics.f1 import F1
 from evalkit.metrics.rouge import Rouge
+from evalkit.metrics.sentence import SentenceBleu, SentenceChrF, SentenceTer
+from evalkit.metrics.ter import Ter
 from evalkit.metrics.token_f1 import TokenF1
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = ("exact_match", "accuracy", "f1", "token_f1", "rouge", "bleu", "chrf")
-METRICS: list[type[Metric]] = [ExactMatch, Accuracy, F1, TokenF1, Rouge, Bleu, ChrF]
+FAMILIES = (
+    *("exact_match", "accuracy", "f1", "token_f1", "rouge", "bleu", "chrf", "ter"),
+    *("sentence_bleu", "sentence_chrf", "sentence_ter"),
+)
+METRICS: list[type[Metric]] = [
+    *(ExactMatch, Accuracy, F1, TokenF1, Rouge, Bleu, ChrF, Ter),
+    *(SentenceBleu, SentenceChrF, SentenceTer),
+]
 
 # Every option with a value that is not its default.
 CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
@@ -54,6 +62,18 @@ CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
     (ChrF, {"lowercase": True}),
     (ChrF, {"whitespace": True}),
     (ChrF, {"eps_smoothing": True}),
+    (SentenceBleu, {"tokenize": "char"}),
+    (SentenceBleu, {"lowercase": True}),
+    (SentenceBleu, {"smooth_method": "floor"}),
+    (SentenceBleu, {"smooth_method": "floor", "smooth_value": 0.2}),
+    (SentenceBleu, {"max_ngram_order": 2}),
+    (SentenceChrF, {"char_order": 4}),
+    (SentenceChrF, {"word_order": 2}),
+    (SentenceChrF, {"beta": 3}),
+    (SentenceChrF, {"lowercase": True}),
+    (SentenceChrF, {"whitespace": True}),
+    (SentenceChrF, {"eps_smoothing": True}),
+    *((kind, {name: True}) for kind in (Ter, SentenceTer) for name in inspect.signature(kind).parameters),
 ]
 
 
@@ -130,14 +150,16 @@ def test_values_lie_on_the_scale_also_with_averaged_trials(kind: type[Metric], t
     rows = bound.statistics(generations(predictions), asked)
     averaged = np.stack([bound.combine(np.stack([row, *rows[: trials - 1]])) for row in rows])
     values = bound.aggregate(averaged, np.ones((1, len(asked))))
-    assert ((values >= 0) & (values <= bound.maximum + 1e-9)).all()
+    assert (values >= 0).all()
+    if bound.higher_is_better:  # more edits than reference words are a rate above 100
+        assert (values <= bound.maximum + 1e-9).all()
 
 
 @pytest.mark.parametrize("kind", METRICS)
 @pytest.mark.parametrize("text", ["The cat sat down on the mat.", "今天天气很好，我们去公园吧。"])
-def test_a_perfect_answer_has_the_maximum(kind: type[Metric], text: str) -> None:
+def test_a_perfect_answer_has_the_best_value(kind: type[Metric], text: str) -> None:
     for value in values_of(kind(), [text], [text]).values():
-        assert value == pytest.approx(kind.maximum, abs=1e-9)
+        assert value == pytest.approx(kind.maximum if kind.higher_is_better else 0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("kind", METRICS)
@@ -150,11 +172,13 @@ def test_bounds_enclose_every_answer_of_a_one_sample_run(kind: type[Metric]) -> 
     for sample in asked[:12]:
         bounds = bound.bounds(sample)
         assert bounds is not None
-        low, high = (bound.aggregate(edge[np.newaxis], one)[0, averages] for edge in bounds)
+        sign = 1.0 if kind.higher_is_better else -1.0
+        low, high = (sign * bound.aggregate(edge[np.newaxis], one)[0, averages] for edge in bounds)
         for prediction in predictions[:8]:
             row = bound.statistics([generation(prediction)], [sample])
-            value = bound.aggregate(row, one)[0, averages]
-            assert (value >= low - 1e-9).all()
+            value = sign * bound.aggregate(row, one)[0, averages]
+            if kind.higher_is_better:  # an answer longer than the reference has no worst edit rate
+                assert (value >= low - 1e-9).all()
             # An empty text scores 0 against itself in BLEU, chrF and ROUGE; another reference may be longer.
             if len(sample.references) == 1 and sample.references[0].strip():
                 assert (value <= high + 1e-9).all() or math.isnan(float(value.max()))
@@ -221,7 +245,7 @@ def test_config_names_the_class_and_every_option_with_its_default(family: str) -
     path = ROOT / "configs" / "metrics" / f"{family}.yaml"
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# ")
-    config = OmegaConf.to_container(OmegaConf.load(path))
+    config = OmegaConf.to_container(OmegaConf.load(path), resolve=True)  # without a dataset's own options
     assert isinstance(config, dict)
     assert list(config) == [family]
     options = dict(config[family])
@@ -237,7 +261,8 @@ def test_config_names_the_class_and_every_option_with_its_default(family: str) -
 
 
 def test_importing_the_metrics_loads_no_heavy_package() -> None:
-    code = "import sys\n" + "".join(f"import evalkit.metrics.{family}\n" for family in FAMILIES)
+    modules = {kind.__module__ for kind in METRICS}
+    code = "import sys\n" + "".join(f"import {module}\n" for module in modules)
     code += "print([name for name in ('rouge_score', 'nltk', 'sacrebleu', 'absl') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
@@ -248,4 +273,8 @@ def test_importing_the_metrics_loads_no_heavy_package() -> None:
 def test_ten_thousand_words_on_one_side_are_scored(kind: type[Metric], long_side: str) -> None:
     long, short = "word after word " * 3334, "a word or two"
     prediction, target = (long, short) if long_side == "prediction" else (short, long)
-    assert all(0 <= value < kind.maximum for value in values_of(kind(), [prediction], [target]).values())
+    values = values_of(kind(), [prediction], [target]).values()
+    if kind.higher_is_better:
+        assert all(0 <= value < kind.maximum for value in values)
+    else:
+        assert all(value > 0.9 * kind.maximum for value in values)

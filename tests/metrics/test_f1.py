@@ -131,3 +131,62 @@ def test_explain_says_when_a_prediction_is_no_label() -> None:
     assert bound.explain(generation("b"), sample) == "predicted 'b', target 'a'"
     assert bound.explain(generation("z"), sample) == "predicted 'z' (not a label), target 'a'"
     assert bound.explain(generation(None), sample) == "no label found (no answer found), target 'a'"
+
+
+def test_precision_and_recall_are_those_of_scikit_learns_documentation() -> None:
+    """The examples of precision_score, recall_score and f1_score: classes 0, 1, 2, true 0 1 2 0 1 2."""
+    measures, averages = ("f1", "precision", "recall"), ("macro", "micro", "weighted")
+    types = [one if name == "f1" else f"{name}_{one}" for name in measures for one in averages]
+    found = values_of(F1(types=types), ["0", "2", "1", "0", "0", "1"], ["0", "1", "2", "0", "1", "2"])
+    third, f1 = pytest.approx(1 / 3, abs=1e-12), pytest.approx(0.26666666666666666, abs=1e-12)
+    precision = pytest.approx(0.2222222222222222, abs=1e-12)
+    assert found == {
+        "f1_macro": f1,
+        "f1_micro": third,
+        "f1_weighted": f1,
+        "precision_macro": precision,
+        "precision_micro": third,
+        "precision_weighted": precision,
+        "recall_macro": third,
+        "recall_micro": third,
+        "recall_weighted": third,
+    }
+
+
+def test_classes_without_prediction_or_target_have_precision_and_recall_zero() -> None:
+    """scikit-learn 1.9.1, precision_recall_fscore_support(labels=[neg, neu, pos, spam], zero_division=0)."""
+    types = ["precision_per_class", "recall_per_class", "precision_macro", "recall_weighted"]
+    found = values_of(F1(labels=["neg", "neu", "pos", "spam"], types=types), PREDICTIONS, TARGETS)
+    assert found == pytest.approx(
+        {
+            "precision_macro": 0.5416666666666666,
+            "recall_weighted": 0.5,
+            "precision[neg]": 0.6666666666666666,
+            "precision[neu]": 1.0,
+            "precision[pos]": 0.5,
+            "precision[spam]": 0.0,
+            "recall[neg]": 0.6666666666666666,
+            "recall[neu]": 0.5,
+            "recall[pos]": 0.3333333333333333,
+            "recall[spam]": 0.0,
+        },
+        abs=1e-12,
+    )
+
+
+def test_confusion_matrix_has_a_row_and_a_column_for_all_other_labels() -> None:
+    """scikit-learn's confusion_matrix of the eight answers, neg neu pos, with "???" and None as a fourth."""
+    rows = rows_of(F1(), PREDICTIONS, TARGETS)
+    bound = F1(labels=["neg", "neu", "pos"])
+    assert bound.confusion(rows).tolist() == [[2, 0, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1], [0, 0, 0, 0]]
+    outside = F1(labels=["neg", "pos"])
+    foreign = rows_of(outside, PREDICTIONS, TARGETS)
+    assert outside.confusion(foreign).tolist() == [[2, 0, 1], [1, 1, 1], [0, 1, 1]]
+
+
+def test_figures_of_each_label_come_from_the_same_sums() -> None:
+    """Precision, recall, F1, support: neg 2/3 2/3 2/3 of 3, neu 1 1/2 2/3 of 2, pos 1/2 1/3 2/5 of 3."""
+    rows = rows_of(F1(), PREDICTIONS, TARGETS)
+    found = F1(labels=["neg", "neu", "pos"]).by_label(rows.sum(axis=0))
+    wanted = [[2 / 3, 2 / 3, 2 / 3, 3], [1, 1 / 2, 2 / 3, 2], [1 / 2, 1 / 3, 2 / 5, 3]]
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)

@@ -141,7 +141,7 @@ def test_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
         ("{}", "not an evalkit report"),
         ('{"schema_version": true}', "not an evalkit report"),
         ('{"schema_version": 1}', "damaged"),
-        ('{"schema_version": 99}', "written by a newer evalkit (schema 99, this one reads up to 1); upgrade"),
+        ('{"schema_version": 99}', "written by a newer evalkit (schema 99, this one reads up to 2); upgrade"),
     ],
     ids=lambda text: text[:30],
 )
