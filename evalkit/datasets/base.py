@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
+from evalkit.datasets.fingerprint import Fingerprint, problem
+from evalkit.datasets.order import shuffled
 from evalkit.errors import DatasetError, did_you_mean
-from evalkit.records import Sample, canonical_json, content_hash
+from evalkit.records import Sample, canonical_json, content_hash, text_of
 
 DEFAULT_ID = "id"
 MISSING = object()
@@ -19,10 +20,18 @@ MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One raw row: its columns, and where it stands ("line 17", "row 3") for messages."""
+    """One raw row: its columns, and where it stands ("line 17", "row 3") for messages.
+
+    `file` names the file among several; None where the source is one file.
+    """
 
     columns: Mapping[str, Any]
     where: str
+    file: str | None = None
+
+    def place(self, source: str) -> str:
+        """Return file and line, as messages begin."""
+        return f"{self.file or source}, {self.where}"
 
 
 class Source(Protocol):
@@ -38,21 +47,33 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FieldMap:
-    """Which columns become which fields; dots reach into objects (`answers.text`)."""
+    """Which columns become which fields; dots reach into objects (`answers.text`).
+
+    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`.
+    """
 
     input: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     id: str | None = None
     group: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in file order and the fingerprint of their rows."""
+    """Samples in order and the fingerprint of their rows.
+
+    `read` counts the rows that were looked at, `filtered` those that the filter left out; `origin` says what
+    was read (files, or hub id and commit), and `notes` what the user should hear about that.
+    """
 
     name: str
     samples: tuple[Sample, ...]
     fingerprint: str
+    read: int = 0
+    filtered: int = 0
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:
@@ -79,92 +100,111 @@ def required(row: Row, source: str, path: str, setting: str) -> Any:
             objects = {name: one for name, one in row.columns.items() if isinstance(one, Mapping)}
             names += [f"{name}.{key}" for name, one in objects.items() for key in one]
         raise DatasetError(
-            f'{source}, {row.where}: no column "{path}" for {setting}{did_you_mean(path, names)}; '
+            f'{row.place(source)}: no column "{path}" for {setting}{did_you_mean(path, names)}; '
             f"the columns are {', '.join(names) or '(none)'}: set {setting}=<column>"
         )
     return value
 
 
-class Fingerprint:
-    """A hash over canonical row JSON, in order: independent of path, machine, format and library version."""
+def load(
+    source: Source,
+    fields: FieldMap,
+    limit: int | None = None,
+    *,
+    where: Callable[[Row, str], bool] | None = None,
+    shuffle: int | None = None,
+) -> Dataset:
+    """Read a source into samples: filtered, shuffled, cut to `limit`, mapped, fingerprinted.
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Take in one row; ValueError, TypeError or RecursionError when UTF-8 JSON cannot spell it."""
-        text = canonical_json(row)
-        if "\\ud" in text:  # an emoji or other pair; ValueError for a half one, which no request can carry
-            json.dumps(row, ensure_ascii=False).encode()
-        self._hash.update(text.encode("ascii"))
-        self._hash.update(b"\n")
-
-    @property
-    def value(self) -> str:
-        """The SHA-256 in hex."""
-        return self._hash.hexdigest()
-
-
-def load(source: Source, fields: FieldMap, limit: int | None = None) -> Dataset:
-    """Read a source into samples: mapped, numbered, fingerprinted; an empty source is an error."""
+    A source without rows is an error, and so is a filter that leaves none.
+    """
+    counts: Counter[str] = Counter()
+    named = _named(_filtered(source, where, counts), source.name, fields)
+    chosen: Iterable[tuple[Row, str]]
+    if shuffle is None:
+        chosen = islice(_unique(named, source.name), limit)
+    else:
+        chosen = shuffled(named, shuffle, limit, partial(_twice, source.name))
     fingerprint = Fingerprint()
     samples: list[Sample] = []
-    for row, identifier in identify(source, fields, limit):
+    for row, identifier in chosen:
         try:
             fingerprint.add(row.columns)
         except (TypeError, ValueError, RecursionError):
-            raise _not_json(source, row) from None
+            raise _not_json(source.name, row) from None
         samples.append(_sample(row, identifier, source.name, fields))
-    if not samples:
+    if not counts["read"]:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
-    return Dataset(source.name, tuple(samples), fingerprint.value)
+    if not samples:
+        raise DatasetError(
+            f"{source.name}: dataset.where leaves none of the {counts['read']} rows; make it less strict"
+        )
+    return Dataset(
+        source.name,
+        tuple(samples),
+        fingerprint.value,
+        read=counts["read"],
+        filtered=counts["filtered"],
+        origin=getattr(source, "origin", {}),
+        notes=getattr(source, "notes", ()),
+    )
 
 
-def identify(source: Source, fields: FieldMap, limit: int | None = None) -> Iterator[tuple[Row, str]]:
+def identify(source: Source, fields: FieldMap) -> Iterator[tuple[Row, str]]:
     """Yield each row with its sample id; an explicit id that comes twice is an error."""
-    seen: dict[str, str] = {}
+    return _unique(_named(source.rows(), source.name, fields), source.name)
+
+
+def _filtered(
+    source: Source, where: Callable[[Row, str], bool] | None, counts: Counter[str]
+) -> Iterator[Row]:
+    for row in source.rows():
+        counts["read"] += 1
+        if where is None or where(row, source.name):
+            yield row
+        else:
+            counts["filtered"] += 1
+
+
+def _named(rows: Iterable[Row], source: str, fields: FieldMap) -> Iterator[tuple[Row, str]]:
     copies: Counter[str] = Counter()
-    for row in islice(source.rows(), limit):
+    for row in rows:
         try:
-            identifier = _identifier(row, source.name, fields, copies)
+            yield row, _identifier(row, source, fields, copies)
         except (TypeError, ValueError, RecursionError):
             raise _not_json(source, row) from None
+
+
+def _unique(named: Iterable[tuple[Row, str]], source: str) -> Iterator[tuple[Row, str]]:
+    seen: dict[str, tuple[str, str | None]] = {}
+    for row, identifier in named:
         if identifier in seen:
-            raise DatasetError(
-                f'{source.name}, {row.where}: id "{identifier}" was used before at {seen[identifier]}; '
-                "make ids unique, or choose another column with dataset.id=<column>"
-            )
-        seen[identifier] = row.where
+            where, file = seen[identifier]
+            raise _twice(source, row, identifier, Row({}, where, file))
+        seen[identifier] = row.where, row.file
         yield row, identifier
 
 
-def _not_json(source: Source, row: Row) -> DatasetError:
+def _twice(source: str, row: Row, identifier: str, first: Row) -> DatasetError:
+    before = first.where if first.file is None else first.place(source)
+    return DatasetError(
+        f'{row.place(source)}: id "{identifier}" was used before at {before}; '
+        "make ids unique, or choose another column with dataset.id=<column>"
+    )
+
+
+def _not_json(source: str, row: Row) -> DatasetError:
     for name, value in row.columns.items():
         for part in (name, value):
-            problem = _problem(part)
-            if problem is not None:
-                return DatasetError(f'{source.name}, {row.where}, column "{name}": {problem}')
-    return DatasetError(f"{source.name}, {row.where}: not plain JSON; write the row anew")
-
-
-def _problem(value: Any) -> str | None:
-    """Say why a value cannot be hashed and sent as UTF-8 JSON; None when it can."""
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        return "half of a surrogate pair, which UTF-8 cannot spell (a cut emoji?); remove or repair it"
-    except RecursionError:
-        return "nested too deeply; flatten it"
-    except ValueError:
-        return "holds NaN or Infinity (or a number too large for a float), which JSON lacks; use null or text"
-    except TypeError as error:
-        return f"not JSON ({error}); use text, numbers, booleans, lists and objects"
-    return None
+            why = problem(part)
+            if why is not None:
+                return DatasetError(f'{row.place(source)}, column "{name}": {why}')
+    return DatasetError(f"{row.place(source)}: not plain JSON; write the row anew")
 
 
 def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     used = {fields.id or DEFAULT_ID}
-    target = _target(row, source, fields.target) if fields.target is not None else None
+    target = _target(row, source, fields.target, fields.labels) if fields.target is not None else None
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
@@ -189,14 +229,24 @@ def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
 
-def _target(row: Row, source: str, path: str) -> Any:
+def _target(row: Row, source: str, path: str, labels: Mapping[str, str]) -> Any:
     target = required(row, source, path, "dataset.target")
     if target is None or target == [] or (isinstance(target, list) and None in target):
         raise DatasetError(
-            f'{source}, {row.where}: the target column "{path}" is empty or holds null; '
+            f'{row.place(source)}: the target column "{path}" is empty or holds null; '
             "give a target or remove the row"
         )
-    return target
+    return _label(target, labels, f"{row.place(source)}") if labels else target
+
+
+def _label(target: Any, labels: Mapping[str, str], where: str) -> str:
+    name = text_of(target)
+    if name not in labels:
+        raise DatasetError(
+            f'{where}: the target "{name}" is none of dataset.labels ({", ".join(labels)})'
+            f"{did_you_mean(name, labels)}; add it, or set dataset.labels to the labels there are"
+        )
+    return labels[name]
 
 
 def _identifier(row: Row, source: str, fields: FieldMap, copies: Counter[str]) -> str:
@@ -211,7 +261,7 @@ def _identifier(row: Row, source: str, fields: FieldMap, copies: Counter[str]) -
     if value is None or value == "":
         if fields.id is not None:
             raise DatasetError(
-                f'{source}, {row.where}: the id column "{fields.id}" is empty; give every row an id'
+                f'{row.place(source)}: the id column "{fields.id}" is empty; give every row an id'
             )
         digest = content_hash(row.columns)[:16]
         copies[digest] += 1

@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar
 
 from evalkit.datasets.base import MISSING, Row, column
+from evalkit.datasets.text import TextFile
 from evalkit.errors import DatasetError, did_you_mean
 
 # Long documents in one CSV field are data, not an attack: the csv module stops at 128 KiB otherwise.
 FIELD_LIMIT = 2**30
+NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
+OTHER_SEPARATORS = {";": ";", "\t": "tab", "|": "|", ",": ","}
 
 
-class TextFile:
-    """A local file; subclasses know its format."""
-
-    format: ClassVar[str]
-
-    def __init__(self, path: str | None, *, encoding: str = "utf-8") -> None:
-        if not path:
-            raise DatasetError(f"dataset={self.format} needs a file: set dataset.path=FILE")
-        self.path = Path(path)
-        self.name = path
-        self.encoding = encoding
-
-    def rows(self) -> Iterator[Row]:
-        """Yield the file's rows."""
-        raise NotImplementedError
-
-    @contextmanager
-    def open(self, newline: str | None = None) -> Iterator[TextIO]:
-        """Open the file as text; turn what the system says into our own message."""
-        with self._opened(newline) as file:
-            try:
-                yield file
-            except UnicodeError as error:
-                raise DatasetError(self._wrong_encoding(error)) from None
-            except OSError as error:
-                raise DatasetError(f"{self.name}: cannot be read ({error.strerror}); copy it anew") from None
-
-    def _opened(self, newline: str | None) -> TextIO:
-        try:
-            self.path = self.path.expanduser()
-            codec = codecs.lookup(self.encoding).name
-            # The signature makes a byte-order mark vanish; it is written by spreadsheet programs.
-            return self.path.open(encoding="utf-8-sig" if codec == "utf-8" else codec, newline=newline)
-        except FileNotFoundError:
-            raise DatasetError(
-                f"{self.name}: no such file (looked in {Path.cwd()}); set dataset.path to an existing file"
-            ) from None
-        except IsADirectoryError:
-            raise DatasetError(f"{self.name}: is a folder; set dataset.path to a file inside it") from None
-        except PermissionError:
-            raise DatasetError(f"{self.name}: not readable by this user; change its permissions") from None
-        except LookupError:
-            raise DatasetError(
-                f'{self.name}: unknown encoding "{self.encoding}"; set dataset.encoding=utf-8 or another name'
-            ) from None
-        except (OSError, RuntimeError, ValueError) as error:  # not a folder, no such home, NUL in a name
-            reason = getattr(error, "strerror", None) or error
-            raise DatasetError(
-                f"{self.name}: cannot be opened ({reason}); set dataset.path to an existing file"
-            ) from None
-
-    def _wrong_encoding(self, error: UnicodeError) -> str:
-        remedy = "save the file as UTF-8 or set dataset.encoding (gb18030, latin-1, utf-16-le, …)"
-        codec = "utf-8" if codecs.lookup(self.encoding).name == "utf-8-sig" else self.encoding
-        # The decoder's own position counts from its last buffer, so the whole file is decoded again; what is
-        # no file (a pipe) cannot be read twice.
-        raw = self.path.read_bytes() if self.path.is_file() else b""
-        try:
-            raw.decode(codec)
-        except UnicodeDecodeError as again:
-            line = raw[: again.start].decode(codec).count("\n") + 1
-            return f"{self.name}, line {line}: byte 0x{raw[again.start]:02x} is not {self.encoding}; {remedy}"
-        except UnicodeError:
-            pass
-        return f"{self.name}: not {self.encoding} ({error}); {remedy}"
-
-    def _lines(self, file: TextIO) -> Iterator[str]:
-        """Yield lines; a NUL is no text but the mark of UTF-16 read as something else."""
-        for number, line in enumerate(file, start=1):
-            if "\0" in line:
-                raise DatasetError(
-                    f"{self.name}, line {number}, column {line.index(chr(0)) + 1}: a NUL character; "
-                    "set dataset.encoding=utf-16-le (or utf-16) if that is what it is, else remove it"
-                )
-            yield line
+class _JsonText(TextFile):
+    """What both JSON formats share: a parser whose complaints name line and column."""
 
     def _json(self, text: str, first_line: int = 1) -> Any:
         try:
@@ -113,7 +40,7 @@ class TextFile:
         raise NotImplementedError
 
 
-class JsonLines(TextFile):
+class JsonLines(_JsonText):
     """One JSON object a line; blank lines are passed over."""
 
     format = "jsonl"
@@ -142,7 +69,7 @@ class JsonLines(TextFile):
         return "every line must be one JSON object"
 
 
-class JsonFile(TextFile):
+class JsonFile(_JsonText):
     """A JSON array of objects, or an object that holds one under `records` (dotted path)."""
 
     format = "json"
@@ -154,7 +81,7 @@ class JsonFile(TextFile):
     def rows(self) -> Iterator[Row]:
         """Yield the array's objects."""
         with self.open() as file:
-            text = file.read()
+            text = "".join(self._lines(file))
         if not text.strip():
             return
         for number, one in enumerate(self._array(self._json(text)), start=1):
@@ -196,13 +123,30 @@ class Csv(TextFile):
     """Comma-separated values with a header line; every value stays the text that stands in the file."""
 
     format = "csv"
-    delimiter: ClassVar[str] = ","
+    separator: ClassVar[str] = ","
+
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        encoding: str = "utf-8",
+        delimiter: str | None = None,
+        quotechar: str = '"',
+    ) -> None:
+        super().__init__(path, encoding=encoding)
+        self._guess = delimiter is None
+        self.delimiter = self._character("delimiter", self.separator if delimiter is None else delimiter)
+        self.quotechar = self._character("quotechar", quotechar)
+        if self.delimiter == self.quotechar:
+            raise DatasetError(f"{self.name}: dataset.options.delimiter and quotechar must differ")
 
     def rows(self) -> Iterator[Row]:
         """Yield one row a record."""
         csv.field_size_limit(FIELD_LIMIT)
         with self.open(newline="") as file:
-            reader = csv.reader(self._lines(file), delimiter=self.delimiter, strict=True)
+            reader = csv.reader(
+                self._lines(file), delimiter=self.delimiter, quotechar=self.quotechar, strict=True
+            )
             header: list[str] = []
             start = 1
             try:
@@ -225,13 +169,32 @@ class Csv(TextFile):
             raise DatasetError(
                 f'{self.name}, line {line}: column "{doubles[0]}" appears twice; give columns unique names'
             )
+        if self._guess and len(header) == 1:
+            self._check_alone(header[0], line)
         return header
+
+    def _check_alone(self, name: str, line: int) -> None:
+        """Spreadsheets in much of Europe separate by semicolons: then all columns would be one."""
+        for other, spelling in OTHER_SEPARATORS.items():
+            if other in name and other != self.delimiter:
+                raise DatasetError(
+                    f'{self.name}, line {line}: the header is the one column "{name}"; set '
+                    f"\"dataset.options.delimiter='{spelling}'\" if that separates its columns"
+                )
+
+    def _character(self, option: str, value: Any) -> str:
+        value = {"\\t": "\t", "tab": "\t"}.get(value, value)
+        if not isinstance(value, str) or len(value) != 1 or value in "\r\n\0":
+            raise DatasetError(
+                f"{self.name}: dataset.options.{option} must be one character (or tab), got {value!r}"
+            )
+        return value
 
     def _row(self, header: list[str], values: list[str], line: int) -> dict[str, str]:
         if len(values) != len(header):
             remedy = "fill the row up"
             if len(values) > len(header):
-                remedy = f"quote fields that hold a {'tab' if self.delimiter == chr(9) else 'comma'}"
+                remedy = f"quote fields that hold a {NAMES.get(self.delimiter, self.delimiter)}"
             raise DatasetError(
                 f"{self.name}, line {line}: {len(values)} fields, the header names {len(header)}: {remedy}"
             )
@@ -242,7 +205,7 @@ class Tsv(Csv):
     """Tab-separated values with a header line."""
 
     format = "tsv"
-    delimiter = "\t"
+    separator = "\t"
 
 
 class TextLines(TextFile):
@@ -262,23 +225,3 @@ class TextLines(TextFile):
 def _json_type(value: Any) -> str:
     names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number")
-
-
-SUFFIXES: dict[str, type[TextFile]] = {
-    ".jsonl": JsonLines,
-    ".ndjson": JsonLines,
-    ".json": JsonFile,
-    ".csv": Csv,
-    ".tsv": Tsv,
-    ".txt": TextLines,
-}
-
-
-def source_for(path: str, encoding: str = "utf-8") -> TextFile:
-    """Return the loader that a file's ending asks for."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise DatasetError(
-            f"{path}: no loader for the ending {suffix or '(none)'}; use {', '.join(SUFFIXES)}"
-        )
-    return SUFFIXES[suffix](path, encoding=encoding)

@@ -133,7 +133,7 @@ def test_names_with_an_at_sign_go_into_a_mapping() -> None:
         (["task.postprocess=[{regex: {pattern: '('}}]"], "bad pattern"),
         (["task.postprocess=[5]"], "write a step's name"),
         (["task.postprocess=[{strip: {x: 1}}]"], "Strip has no such option"),
-        (["dataset.records=x"], "JsonLines has no such option"),
+        (["dataset.records=x"], "dataset=jsonl has none; leave dataset.records out"),
         (["dataset=csv"], "set dataset.path=FILE"),
         (["dataset=jsonl", "dataset.path=nope.jsonl"], "no such file"),
         (["prompt.file=nope.txt"], "prompt.file=nope.txt: cannot be read"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from evalkit import search_path
@@ -63,7 +66,12 @@ def test_dataset_reads_its_benchmark_or_asks_for_a_path(name: str, tmp_path: Pat
             "jsonl": '{"text": "a"}\n', "json": '[{"text": "a"}]', "csv": "text\na\n", "tsv": "text\na\n",
             "txt": "a\n",
         }  # fmt: skip
-        (tmp_path / "data").write_text(contents[name])
+        if name in contents:
+            (tmp_path / "data").write_text(contents[name])
+        else:
+            table = pa.table({"text": ["a"]})
+            writers = {"arrow": pyarrow.feather.write_feather, "parquet": pyarrow.parquet.write_table}
+            writers[name](table, tmp_path / "data")
         config = load([f"dataset={name}", f"dataset.path={tmp_path / 'data'}"]).dataset
         assert [dict(sample.input) for sample in build_dataset(config).samples] == [{"text": "a"}]
         return

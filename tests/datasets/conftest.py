@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from evalkit.datasets.base import Dataset, FieldMap, load
-from evalkit.datasets.files import SUFFIXES
+from evalkit.datasets.compression import bare
+from evalkit.datasets.formats import TEXT
 from evalkit.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ def read(tmp_path: Path) -> Read:
         content: str | bytes,
         fields: FieldMap | None = None,
         limit: int | None = None,
+        *,
+        shuffle: int | None = None,
         **options: Any,
     ) -> Dataset:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return load(SUFFIXES[path.suffix](str(path), **options), fields or FieldMap(), limit)
+        loader = TEXT[Path(bare(name)).suffix]
+        return load(loader(str(path), **options), fields or FieldMap(), limit, shuffle=shuffle)
 
     return run
 

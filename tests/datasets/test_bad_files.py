@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evalkit.datasets.base import FieldMap, load
-from evalkit.datasets.files import Csv, JsonFile, JsonLines, TextFile, TextLines, Tsv, source_for
+from evalkit.datasets.files import Csv, JsonFile, JsonLines, TextLines, Tsv
+from evalkit.datasets.formats import source_for
+from evalkit.datasets.text import TextFile
 from evalkit.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -303,3 +305,36 @@ def test_a_field_beyond_the_limit_of_the_csv_module_is_read(read: Read) -> None:
     long = "x" * 1_000_000
     assert read("d.csv", f'text,label\n"{long}",1\n').samples[0].input["text"] == long
     assert csv.field_size_limit() > 131072
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "spelling"),
+    [
+        ("d.csv", "a;b\n1;2\n", ";"),
+        ("d.csv", "a\tb\n", "tab"),
+        ("d.csv", "a|b\n", "|"),
+        ("d.tsv", "a,b\n", ","),
+    ],
+)
+def test_a_header_that_another_character_separates_is_told(
+    refusal: Refusal, name: str, content: str, spelling: str
+) -> None:
+    header = content.partition("\n")[0]
+    assert refusal(name, content) == (
+        f'{name}, line 1: the header is the one column "{header}"; '
+        f"set \"dataset.options.delimiter='{spelling}'\" if that separates its columns"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"delimiter": ";;"}, "dataset.options.delimiter must be one character (or tab), got ';;'"),
+        ({"quotechar": ""}, "dataset.options.quotechar must be one character (or tab), got ''"),
+        ({"delimiter": "\n"}, "dataset.options.delimiter must be one character (or tab), got '\\n'"),
+        ({"delimiter": 3}, "dataset.options.delimiter must be one character (or tab), got 3"),
+        ({"delimiter": '"'}, "dataset.options.delimiter and quotechar must differ"),
+    ],
+)
+def test_delimiters_that_are_none(refusal: Refusal, options: dict[str, str], message: str) -> None:
+    assert refusal("d.csv", "a,b\n1,2\n", **options) == f"d.csv: {message}"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.datasets.base import FieldMap, Fingerprint, load
+from evalkit.datasets.base import FieldMap, load
 from evalkit.datasets.files import JsonLines
+from evalkit.datasets.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
     from dataset_files import Read, Refusal

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.datasets.base import FieldMap, load
-from evalkit.datasets.files import Csv, JsonFile, JsonLines, TextLines, Tsv, source_for
+from evalkit.datasets.files import Csv, JsonFile, JsonLines, TextLines, Tsv
+from evalkit.datasets.formats import source_for
 
 if TYPE_CHECKING:
     from dataset_files import Read
@@ -158,3 +159,21 @@ def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_the_ending_chooses_the_loader(path: str, cls: type) -> None:
     assert type(source_for(path)) is cls
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        ("a;b\n1,5;x\n", {"delimiter": ";"}),
+        ("a|b\n1,5|x\n", {"delimiter": "|"}),
+        ("a\tb\n1,5\tx\n", {"delimiter": "tab"}),
+        ("a\tb\n1,5\tx\n", {"delimiter": "\\t"}),
+        ("a,b\n'1,5',x\n", {"quotechar": "'"}),
+    ],
+)
+def test_other_delimiters_and_quotes(read: Read, content: str, options: dict[str, str]) -> None:
+    assert inputs(read("d.csv", content, **options)) == [{"a": "1,5", "b": "x"}]
+
+
+def test_an_explicit_delimiter_is_not_doubted(read: Read) -> None:
+    assert inputs(read("d.csv", "a;b\n1\n", delimiter=",")) == [{"a;b": "1"}]
