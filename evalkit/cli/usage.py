@@ -18,10 +18,11 @@ choices (evalkit list says what each one is; your own ./configs/<group>/ comes f
 
 settings (evalkit run --cfg job shows all of them with their values):
   dataset.path=FILE  dataset.limit=N  dataset.input.NAME=COLUMN  dataset.target=COLUMN  dataset.id=COLUMN
+  dataset.where=FILTER  dataset.shuffle=SEED  dataset.split=NAME  fewshot.k=N  fewshot.path=FILE
   prompt.system=TEXT  prompt.template=TEXT  prompt.file=FILE
   model.name=NAME  model.base_url=URL  model.params.temperature=0.7  model.params.max_tokens=64
   model.path=FILE  model.output=COLUMN        with model=recorded: score what another system wrote
-  metrics=[bleu,chrf]  metrics.bleu.tokenize=zh
+  metrics=[bleu,chrf]  metrics.bleu.tokenize=zh  slices=[COLUMN]
   trials=N  seed=N  cache.path=FILE  executor.concurrency=N  max_failed=SHARE  results_dir=FOLDER
 
 flags:
