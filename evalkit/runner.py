@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -41,10 +41,14 @@ Found = dict[tuple[str, int], Outcome]
 
 @dataclass(frozen=True)
 class Collected:
-    """What a run brought in: outcomes in dataset order, trials together; hashes of rendered prompts by id."""
+    """What a run brought in: outcomes in dataset order, trials together; hashes of rendered prompts by id.
+
+    `timing` is what the executor says of its sending.
+    """
 
     outcomes: Sequence[Outcome]
     prompt_hashes: dict[str, str] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
 
 
 def jobs_of(task: Task, model: Model, trials: int) -> tuple[list[Job], dict[str, str]]:
@@ -98,7 +102,7 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
         else:
             found |= run_to_end(ask(missing))
     places = [(job.sample_id, job.trial + choice) for job in jobs for choice in range(job.request.choices)]
-    return Collected([found[place] for place in places], hashes)
+    return Collected([found[place] for place in places], hashes, executor.timing)
 
 
 def _ask_together(

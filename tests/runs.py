@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from evalkit.client.base import Prices
 from evalkit.client.chat import ChatCompletions
 from evalkit.datasets.base import Dataset
 from evalkit.executors.asyncio import AsyncioExecutor
+from evalkit.executors.limiter import Limiters
 from evalkit.postprocess import Pipeline
 from evalkit.prompts import Prompt
 from evalkit.records import Outcome, Request, Sample
@@ -64,18 +66,30 @@ def request_of(model: ApiModel, text: str = "hello", trial: int = 0) -> Request:
 
 
 class Waits:
-    """A sleep that takes no time and remembers what it was asked for."""
+    """A sleep that takes no time and remembers what it was asked for, and the clock that it moves.
+
+    Sleepers move it one after another, so that it runs faster than a real one: nothing here has a deadline.
+    """
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.now = 0.0
 
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
 
 
-def executor(concurrency: int = 8, attempts: int = 5, waits: Waits | None = None) -> AsyncioExecutor:
-    """An executor that does not really wait between attempts."""
-    return AsyncioExecutor(concurrency, attempts, sleep=waits or Waits())
+def executor(
+    concurrency: int = 8, attempts: int = 5, waits: Waits | None = None, **more: Any
+) -> AsyncioExecutor:
+    """An executor that does not really wait between attempts, and shares no limits with other tests."""
+    waits = waits or Waits()
+    options: dict[str, Any] = {"deadline": math.inf, "run_deadline": math.inf, "limiters": Limiters(), **more}
+    return AsyncioExecutor(concurrency, attempts, sleep=waits, clock=waits.clock, **options)
 
 
 def texts(collected: Collected) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from evalkit.records import Request
 
@@ -44,8 +45,15 @@ class Entry:
 class Cache(Protocol):
     """Request.key -> Entry."""
 
+    path: Path
+    """What tells this cache from others in the process."""
+
     def get_many(self, keys: Iterable[str]) -> Mapping[str, Entry]:
         """Return the entries there are for these keys."""
+        ...
+
+    def alike(self, request: Request) -> Sequence[Mapping[str, Any]]:
+        """Return stored requests that this one may be a variant of, as `evalkit.cache.explain` reads them."""
         ...
 
     async def put(self, request: Request, entry: Entry) -> None:

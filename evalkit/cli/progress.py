@@ -80,8 +80,8 @@ class ProgressView:
         facts = [f"{progress.cached} cached", f"{progress.failed} failed"]
         facts.append(f"{progress.prompt_tokens + progress.completion_tokens} tokens")
         if self._prices is not None and self._prices.output:
+            from evalkit.budget import price
             from evalkit.records import Usage
-            from evalkit.report.make import price
 
             usage = Usage(progress.prompt_tokens, progress.completion_tokens)
             facts.append(f"{price(usage, self._prices):.4f} USD")

@@ -71,7 +71,7 @@ def perform(config: RunConfig) -> Finished:
 
 def print_finished(report: Report, folder: str) -> None:
     """Print one run's table and where the report lies."""
-    from evalkit.report.table import score_table
+    from evalkit.report.overview import score_table
 
     print_table(score_table([report]))
     note(f"report: {folder}")

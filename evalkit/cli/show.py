@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.cli.output import one_line, print_json, print_table
-from evalkit.errors import EvalkitError, ReportError, did_you_mean
-from evalkit.records import Generation, Response, Sample, content_hash
+from evalkit.errors import ReportError, did_you_mean
+from evalkit.records import Generation, Response, Sample
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.find import find
 from evalkit.report.markdown import harmless
-from evalkit.report.table import score_table
+from evalkit.report.requests import Requests
+from evalkit.report.overview import score_table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,7 +113,7 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
     if not lines:
         raise ReportError(f'run {report.run_id} has no sample "{wanted}"{did_you_mean(wanted, ids)}')
     if as_json:
-        print_json([{**line, "messages": _messages(report, line)} for line in lines])
+        print_json([{**line, "messages": Requests(report).messages(line)} for line in lines])
         return 0
     parts = [part for line in lines for part in _parts(report, line)]
     print("\n\n".join(f"--- {title}\n{harmless(text)}" for title, text in parts))
@@ -121,7 +122,7 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
 
 def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sample", f"{line['id']}, trial {line['trial']}"
-    for message in _messages(report, line) or ():
+    for message in Requests(report).messages(line) or ():
         yield message["role"], message["content"]
     if "failure" in line:
         failure = line["failure"]
@@ -140,21 +141,6 @@ def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]
             f"request {line['request_key'][:16]}"
         ),
     )
-
-
-def _messages(report: Report, line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Render the request again from the report's templates; the hash says that it is the same."""
-    from evalkit.prompts import Prompt
-
-    if report.prompt is None:
-        return None
-    source = report.prompt["source"]
-    try:
-        prompt = Prompt(report.prompt["name"], **source)
-        messages = [dict(one) for one in prompt.render(Sample(line["id"], line["input"]))]
-    except EvalkitError:
-        return None
-    return messages if content_hash(messages) == line["prompt_sha256"] else None
 
 
 def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:

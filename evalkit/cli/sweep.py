@@ -156,7 +156,8 @@ def _finish_single(record: Mapping[str, Any]) -> None:
 
 def _finish_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     from evalkit.report.base import read
-    from evalkit.report.settings import rows_of, settings_tables
+    from evalkit.report.grid import text_table
+    from evalkit.report.settings import rows_of, settings_grids
     from evalkit.report.suite import Member, Suite, write_suite
 
     results_dir = Path(records[0]["results_dir"])
@@ -170,7 +171,7 @@ def _finish_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     suite = Suite(f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", name, members)
     path = write_suite(suite, results_dir)
     reports = {run: read(results_dir / run) for run in suite.runs}
-    print_tables(settings_tables(rows_of(members, reports)))
+    print_tables([text_table(one) for one in settings_grids(rows_of(members, reports))])
     _say_failed(members)
     for folder in dict.fromkeys(str(record["results_dir"]) for record in records):
         note(f"reports: {Path(folder) / 'runs'}")

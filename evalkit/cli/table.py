@@ -13,9 +13,10 @@ from evalkit.errors import UsageError
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import slices_table
 from evalkit.report.find import find
-from evalkit.report.settings import Row, metric_names, rows_of, settings_tables
+from evalkit.report.settings import Row, metric_names, rows_of, settings_grids
 from evalkit.report.suite import read_suite, suite_file
-from evalkit.report.table import score_table, wide_table
+from evalkit.report.overview import score_table, wide_table
+from evalkit.report.grid import text_table
 
 if TYPE_CHECKING:
     from evalkit.comparison.reference import Contrast
@@ -37,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         print_json([_plain(row, contrasts) for row in rows])
     elif options.against or (not (options.long or options.wide) and any(row.settings for row in rows)):
         marks = {(one.run_id, one.metric): one.mark for one in contrasts}
-        print_tables(settings_tables(rows, every=options.every, marks=marks))
+        print_tables([text_table(one) for one in settings_grids(rows, every=options.every, marks=marks)])
     elif reports:
         print_table((wide_table if options.wide else score_table)(reports, every=options.every))
     for row in rows:

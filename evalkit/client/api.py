@@ -124,7 +124,7 @@ class ApiModel:
                 raise
             raise self._explained(failure, error) from None
         self._answered = True
-        return Reply(body, time.perf_counter() - started)
+        return Reply(body, time.perf_counter() - started, response.headers)
 
     def _explained(self, failure: RequestError, error: Exception) -> RequestError:
         """Where nothing listens, say so and what to start; on this machine asking again would not help."""
@@ -135,7 +135,7 @@ class ApiModel:
         )
         forever = self._address.on_this_machine and not self._answered
         said = f"nothing listens at {self.identity}; {hint}"
-        return RequestError("connection", said, retryable=not forever, fatal=forever)
+        return RequestError("connection", said, retryable=not forever, fatal=forever, reached=False)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from evalkit.errors import RequestError
@@ -12,10 +12,11 @@ from evalkit.records import Message, Request, Response, Sample
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A body as it came over the wire, and the seconds from sending to its last byte."""
+    """A body as it came over the wire, the seconds from sending to its last byte, the response's headers."""
 
     body: bytes
     latency: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

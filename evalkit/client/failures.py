@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Statuses after which the same request may succeed.
 RETRYABLE = {408: "timeout", 409: "conflict", 429: "rate_limited"}
+# Statuses of a gateway that gave up: the model behind it may have answered.
+LOST = {408, 502, 504}
 # Statuses after which no request of this run can succeed.
 FATAL = {401: "authentication", 402: "quota", 403: "permission_denied", 404: "not_found"}
 # The same and more by the API's own codes; llama.cpp gives them as the error's type.
@@ -28,6 +30,7 @@ REMEDY = {
     "not_found": "check model.name and model.base_url",
     "quota": "check the account's plan and billing",
 }
+RATE = "x-ratelimit"
 NOBODY_THERE = "Connect call failed"  # asyncio's words; the attempts at several addresses hide their errno
 SHOWN = 300
 SERVER_ERROR = 500
@@ -47,12 +50,18 @@ def from_client(error: Exception, hide: Callable[[str], str] = str) -> RequestEr
     known = (openai.OpenAIError, aiohttp.ClientError, httpx2.HTTPError, httpx2.StreamError, OSError)
     if not isinstance(error, known):
         return None
+    reached = not any(
+        _any(error, kind) for kind in (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    )
+    # What was sent may have been answered, and paid for, though the answer got lost.
     # The aiohttp transport calls a refused or dropped connection a time-out: the first cause tells.
     *_, first = _causes(error)
     if _any(error, TimeoutError) or isinstance(first, httpx2.TimeoutException):
-        return RequestError("timeout", "no whole answer within the time limit, model.timeout", retryable=True)
-    kind = "bad_response" if _any(error, httpx2.DecodingError) else "connection"
-    return RequestError(kind, _short(hide(str(first) or type(first).__name__)), retryable=True)
+        kind, said = "timeout", "no whole answer within the time limit, model.timeout"
+    else:
+        kind = "bad_response" if _any(error, httpx2.DecodingError) else "connection"
+        said = _short(hide(str(first) or type(first).__name__))
+    return RequestError(kind, said, retryable=True, reached=reached, charged=reached)
 
 
 def refused(error: Exception) -> bool:
@@ -78,8 +87,14 @@ def _from_status(error: openai.APIStatusError, hide: Callable[[str], str]) -> Re
         return RequestError(kind, f"{said} ({REMEDY[kind]})", fatal=True)
     if status in RETRYABLE or status >= SERVER_ERROR:
         kind = RETRYABLE.get(status, "server_error")
-        wish = _retry_after(error.response.headers)
-        return RequestError(kind, said, retryable=True, retry_after=wish)
+        return RequestError(
+            kind,
+            said,
+            retryable=True,
+            retry_after=_retry_after(error.response.headers),
+            charged=status in LOST,
+            headers=_limits(error.response.headers),
+        )
     return RequestError("bad_request", said)
 
 
@@ -112,6 +127,10 @@ def _said(error: openai.APIStatusError) -> str:
 
 def _field(body: object, name: str) -> Any:
     return body.get(name) if isinstance(body, dict) else None
+
+
+def _limits(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.startswith(RATE)}
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 from evalkit import search_path
 from evalkit.cache.base import Mode
 from evalkit.config.pool import pool_of
-from evalkit.config.schema import DatasetConfig, ModelConfig, PromptConfig, RunConfig
+from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
 from evalkit.plugins import construct, plugin, takes
 from evalkit.prompts import Prompt
+from evalkit.tokens import answer_limit
 
 if TYPE_CHECKING:
+    from evalkit.budget import Budget
     from evalkit.cache.sqlite import SqliteCache
     from evalkit.client.base import Model, Prices
     from evalkit.client.parameters import Abilities
     from evalkit.datasets.base import Dataset, Source
-    from evalkit.executors.base import Executor
+    from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
     from evalkit.postprocess import Pipeline, Step
     from evalkit.task import Task
@@ -66,7 +68,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
 
 
 def build_source(config: DatasetConfig) -> Source:
-    """Return the loader that `_target_` names, with the options that it takes; several files are one source."""
+    """Return the loader that `_target_` names, with the options that it takes; several files make one."""
     from evalkit.datasets.paths import Several, expand
 
     cls = plugin(config._target_, "dataset", ("rows",))
@@ -373,15 +375,71 @@ def build_abilities(model: ModelConfig) -> Abilities:
     return Abilities(accepts, model.max_output)
 
 
-def build_executor(config: RunConfig) -> Executor:
-    """Return the executor."""
-    settings = config.executor
+def build_executor(
+    config: RunConfig, say: Callable[[str], None] = lambda _: None, budget: Budget | None = None
+) -> Executor:
+    """Return the executor; `say` hears of long waits, `budget` is asked before every attempt."""
+    settings, limits = config.executor, config.limits
     for name in ("concurrency", "attempts"):
         if getattr(settings, name) < 1:
             raise ConfigError(f"executor.{name}={getattr(settings, name)}: must be at least 1")
-    options = {"concurrency": settings.concurrency, "attempts": settings.attempts, "seed": config.seed}
-    cls = plugin(settings._target_, "executor", ("run",))
-    return construct(cls, options, "executor")  # type: ignore[no-any-return]
+    for name in ("deadline", "run_deadline"):
+        if not getattr(settings, name) > 0:
+            raise ConfigError(f"executor.{name}={getattr(settings, name)}: seconds, more than 0")
+    for name in ("rpm", "tpm"):
+        limit = getattr(limits, name)
+        if limit is not None and limit < 1:
+            raise ConfigError(f"limits.{name}={limit}: at least 1 a minute (null: as the server says)")
+    cls = plugin(settings._target_, "executor", ("run", "timing"))
+    common = {"concurrency": settings.concurrency, "attempts": settings.attempts, "seed": config.seed}
+    # A class of the user's own need not know of these, as long as nobody asks for them.
+    usual = ExecutorConfig()
+    asked = {
+        name: getattr(settings, name)
+        for name in ("deadline", "run_deadline", "adaptive")
+        if name in takes(cls) or getattr(settings, name) != getattr(usual, name)
+    }
+    asked |= {name: limit for name, limit in vars(limits).items() if limit is not None}
+    asked |= {} if budget is None else {"budget": budget}
+    asked |= {"say": say} if "say" in takes(cls) else {}
+    return construct(cls, common | asked, "executor")  # type: ignore[no-any-return]
+
+
+def build_budget(config: RunConfig, model: Model) -> Budget:
+    """Return what the run may spend; ConfigError where a limit could not be held to."""
+    from evalkit.budget import Budget
+
+    limits = config.budget
+    prices = model.prices
+    batch = bool(getattr(plugin(config.executor._target_, "executor"), "batch", False))
+    max_output = config.model.max_output
+    if not model.needs_prompt:
+        return Budget(prices)  # nothing is sent
+    if limits.usd is not None:
+        _check_priced(config, prices)
+    limited = limits.usd is not None or limits.tokens is not None
+    if limited and not (answer_limit(_params(config.model)) or max_output):
+        name = "usd" if limits.usd is not None else "tokens"
+        raise ConfigError(
+            f"budget.{name}={getattr(limits, name):g}: nothing limits the length of an answer of "
+            f"{model.name}, so the worst case is unknown; set model.params.max_tokens=N (reasoning models: "
+            "max_completion_tokens), or model.max_output=N where the model has a longest answer"
+        )
+    return Budget(prices, limits.usd, limits.tokens, max_output, batch)
+
+
+def _check_priced(config: RunConfig, prices: Prices | None) -> None:
+    budget, model = config.budget.usd, config.model
+    if prices is None:
+        raise ConfigError(
+            f"budget.usd={budget:g}: no price is known for {model.name}; set model.prices.input=… and "
+            "model.prices.output=… (US dollars per million tokens), or model.prices_file=FILE"
+        )
+    if model.params.service_tier == "priority" and not prices.source:
+        raise ConfigError(
+            f"budget.usd={budget:g}: the prices known for {model.name} are not those of "
+            "service_tier=priority, which cost more; give them with model.prices_file=FILE"
+        )
 
 
 def build_mode(config: RunConfig) -> Mode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,9 @@ def check_settings(config: RunConfig) -> None:
         raise ConfigError(f"max_failed={config.max_failed}: a share of the samples, from 0 to 1")
     if not config.model.timeout > 0:
         raise ConfigError(f"model.timeout={config.model.timeout}: seconds, more than 0")
+    for name, limit in vars(config.budget).items():
+        if limit is not None and not 0 < limit < math.inf:
+            raise ConfigError(f"budget.{name}={limit}: more than 0 (null: no limit)")
     _check_name("task.name", config.task.name)
     if config.suite is not None:
         _check_name("suite", config.suite)

@@ -148,8 +148,27 @@ class ExecutorConfig:
     """How requests are run."""
 
     _target_: str = ""
-    concurrency: int = 16
-    attempts: int = 5
+    concurrency: int = 16  # requests in flight, at most
+    attempts: int = 10  # of one request
+    deadline: float = 600.0  # seconds in which a request is tried, the server's own wishes apart
+    run_deadline: float = 86_400.0  # seconds after which a run sends nothing more
+    adaptive: bool = True  # fewer requests in flight where the server calls it too much
+
+
+@dataclass
+class LimitsConfig:
+    """What may be sent in any 60 seconds; null: what the server's headers say."""
+
+    rpm: int | None = None  # requests
+    tpm: int | None = None  # tokens, prompts and answers together
+
+
+@dataclass
+class BudgetConfig:
+    """What a run may spend, answers from the cache apart; null: no limit."""
+
+    usd: float | None = None  # US dollars
+    tokens: int | None = None  # prompts and answers together
 
 
 @dataclass
@@ -180,6 +199,8 @@ class RunConfig:
     metrics: dict[str, Any] = field(default_factory=dict)
     cache: CacheConfig = field(default_factory=CacheConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     sweep: dict[str, Any] = field(default_factory=dict)  # a study: setting -> the values to run it with
     trials: int = 1

@@ -4,40 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from evalkit.client.base import Model, answers_in
-from evalkit.errors import EvalkitError, RequestError, RunStopped
-from evalkit.executors.base import Job, Keep, outcomes_of
-from evalkit.records import Outcome
-
-FIRST_WAIT = 0.5  # seconds before the second attempt, doubled for each further one
-LONGEST_WAIT = 60.0
-# A server that asks for more (a quota of the day) is not waited for: the next run asks again. The official
-# client draws the same line.
-LONGEST_WISH = 120.0
+from evalkit.client.base import Model
+from evalkit.executors.base import Budget, Job, Keep
+from evalkit.executors.limiter import SHARED, Limiters
+from evalkit.executors.retry import RetryPolicy
+from evalkit.executors.sending import Sending, Settings, estimate
+from evalkit.executors.trace import Trace
+from evalkit.records import Outcome, Request
 
 
 @dataclass(frozen=True)
 class AsyncioExecutor:
-    """At most `concurrency` requests in flight, each tried up to `attempts` times.
+    """At most `concurrency` requests in flight, each tried up to `attempts` times within `deadline` seconds.
 
-    Waits grow exponentially with full jitter; a server's Retry-After is honoured. `seed` is for the jitter,
-    `sleep` waits that many seconds.
+    No attempt begins after `run_deadline` seconds of a run. With `adaptive`, fewer are in flight where the
+    server calls it too much. `rpm` and `tpm` are requests and tokens per minute, learned from the server's
+    headers where they are not given; `tokens` estimates a request's. `seed` is for the jitter, `clock` and
+    `sleep` are the seconds that everything here counts by.
     """
 
     concurrency: int = 16
-    attempts: int = 5
+    attempts: int = 10
     seed: int = 0
+    deadline: float = 600.0
+    run_deadline: float = 86_400.0
+    adaptive: bool = True
+    rpm: int | None = None
+    tpm: int | None = None
+    budget: Budget | None = None
+    tokens: Callable[[Request], int] = field(default=estimate, repr=False)
+    say: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, repr=False)
+    limiters: Limiters = field(default=SHARED, repr=False)
+    trace: Trace = field(default_factory=Trace, init=False, repr=False, compare=False)
+
+    @property
+    def timing(self) -> Mapping[str, Any]:
+        """What was sent, tried again and waited for, for the report."""
+        return self.trace.facts
 
     async def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncGenerator[Outcome, None]:
         """Yield outcomes as they come."""
         source = iter(jobs)
+        sending = self._sending(model, keep)
         finished: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
         workers = [
-            asyncio.create_task(self._work(source, model, keep, finished, random.Random(self.seed + number)))  # noqa: S311 - jitter
+            asyncio.create_task(_work(source, sending, finished, random.Random(self.seed + number)))  # noqa: S311 - jitter
             for number in range(self.concurrency)
         ]
         working = len(workers)
@@ -54,50 +72,36 @@ class AsyncioExecutor:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            sending.end()
 
-    async def _work(
-        self,
-        source: Iterator[Job],
-        model: Model,
-        keep: Keep,
-        finished: asyncio.Queue[Outcome | BaseException | None],
-        rng: random.Random,
-    ) -> None:
-        """Take jobs until there are none; one event loop, so `next` needs no lock."""
-        try:
-            for job in source:
-                for outcome in await self._ask(job, model, keep, rng):
-                    finished.put_nowait(outcome)
-        except Exception as error:  # noqa: BLE001 - passed on to the consumer, which raises it
-            finished.put_nowait(error)
-        finished.put_nowait(None)
-
-    async def _ask(self, job: Job, model: Model, keep: Keep, rng: random.Random) -> list[Outcome]:
-        for attempt in range(1, self.attempts + 1):
-            try:
-                reply = await model.send(job.request)
-                answers = answers_in(model, job.request, reply.body)
-            except RequestError as error:
-                if error.fatal:
-                    raise RunStopped(f"the run stopped at sample {job.sample_id}: {error}") from None
-                if error.retryable and attempt < self.attempts and (error.retry_after or 0) <= LONGEST_WISH:
-                    await self.sleep(_wait(attempt, error.retry_after, rng))
-                    continue
-                return _failed(job, error, attempt)
-            await keep(job.request, reply)  # a withheld answer too: it is final and was paid for
-            return outcomes_of(job, answers, latency=reply.latency, attempts=attempt)
-        raise EvalkitError("executor.attempts must be at least 1")
+    def _sending(self, model: Model, keep: Keep) -> Sending:
+        settings = Settings(
+            concurrency=self.concurrency,
+            adaptive=self.adaptive,
+            policy=RetryPolicy(self.attempts, self.deadline),
+            run_deadline=self.run_deadline,
+            tokens=self.tokens,
+            say=self.say,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+        limiter = self.limiters.get(model.identity, model.name, self.rpm, self.tpm)
+        return Sending(model, keep, settings, limiter, budget=self.budget, trace=self.trace)
 
 
-def _wait(attempt: int, retry_after: float | None, rng: random.Random) -> float:
-    """Full jitter under an exponential ceiling, and never before the server's own wish."""
-    wait = rng.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
-    return wait if retry_after is None else retry_after + wait
-
-
-def _failed(job: Job, error: RequestError, attempts: int) -> list[Outcome]:
-    message = error.message
-    if error.retry_after is not None and error.retry_after > LONGEST_WISH:
-        message = f"{message} (the server asks to wait {error.retry_after:.0f} s)"
-    told = RequestError(error.kind, message)
-    return outcomes_of(job, [told] * job.request.choices, attempts=attempts)
+async def _work(
+    source: Iterator[Job],
+    sending: Sending,
+    finished: asyncio.Queue[Outcome | BaseException | None],
+    rng: random.Random,
+) -> None:
+    """Take jobs until there are none; one event loop, so `next` needs no lock."""
+    try:
+        for job in source:
+            for outcome in await sending.ask(job, rng):
+                finished.put_nowait(outcome)
+            if sending.stopped:
+                break
+    except BaseException as error:  # noqa: BLE001 - passed on to the consumer, which raises it
+        finished.put_nowait(error)
+    finished.put_nowait(None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from evalkit.client.base import Model, Reply
 from evalkit.errors import RequestError
@@ -44,6 +44,11 @@ class Budget(Protocol):
 
 class Executor(Protocol):
     """Runs jobs."""
+
+    @property
+    def timing(self) -> Mapping[str, Any]:
+        """What was sent and waited for so far, as plain data for the report's timing; empty for nothing."""
+        ...
 
     def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncGenerator[Outcome, None]:
         """Yield an outcome for each job's every choice, in any order; RunStopped when going on is pointless.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from evalkit.cache.sqlite import SqliteCache
+from evalkit.cache.verification import verify
 from evalkit.records import Request
 
 WRITER = """
 import asyncio, sys
 from evalkit.cache.base import Entry
 from evalkit.cache.sqlite import SqliteCache
+from evalkit.cache.verification import verify
 from evalkit.records import Request
 
 path, name, n, side_by_side = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -62,20 +63,19 @@ def test_every_acknowledged_answer_survives_kill_9(tmp_path: Path, seed: int) ->
     found = cache.get_many(key("a", number) for number in acknowledged)
     cache.close()
     assert sorted(int(entry.body) for entry in found.values()) == sorted(acknowledged)
-    with sqlite3.connect(path) as file:
-        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    file.close()
+    assert verify(path, lambda _: None).clean
 
 
 def test_two_processes_write_one_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
-    with writer(path, "a", 400) as first, writer(path, "b", 400) as second:
+    with writer(path, "a", 1000) as first, writer(path, "b", 1000) as second:
         for process in (first, second):
             process.communicate(timeout=60)
             assert process.returncode == 0
     cache = SqliteCache(path)
-    assert len(cache.get_many(key(name, number) for name in "ab" for number in range(400))) == 800
+    assert len(cache.get_many(key(name, number) for name in "ab" for number in range(1000))) == 2000
     cache.close()
+    assert verify(path, lambda _: None).clean
 
 
 def test_one_process_killed_does_not_disturb_the_other(tmp_path: Path) -> None:

@@ -1,128 +1,25 @@
-"""The executor alone, on a scripted model: attempts, waits, stops, and who is still running afterwards."""
+"""The executor alone, on a scripted model: attempts, stops, and who is still running afterwards."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import Waits, executor
+from scripted import Kept, Scripted, always, failing, jobs, overloaded, run
 
-from evalkit.client.base import Prices, Reply
+from evalkit.client.base import Reply
 from evalkit.errors import CacheError, RequestError, RunStopped
-from evalkit.executors.asyncio import FIRST_WAIT, LONGEST_WAIT, LONGEST_WISH, AsyncioExecutor
-from evalkit.executors.base import Job
-from evalkit.records import Message, Outcome, Request, Response, Sample
-
-Send = Callable[[Request], Awaitable[bytes]]
-
-
-class Scripted:
-    """A model whose answers are the test's."""
-
-    name = "scripted"
-    needs_prompt = True
-    cacheable = True
-    prices: Prices | None = None
-    identity = "scripted"
-    settings: Mapping[str, Any] = {}
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.sent = 0
-        self.running = 0
-        self.most = 0
-
-    def check(self, samples: Sequence[Sample]) -> None:
-        pass
-
-    def request(
-        self, sample: Sample, messages: Sequence[Message], answer_schema: Mapping[str, Any] | None, trial: int
-    ) -> Request:
-        return Request("scripted", "none", {"id": sample.id}, trial)
-
-    def parse(self, request: Request, body: bytes) -> Response:
-        if body == b"filtered":
-            raise RequestError("content_filter", "withheld")
-        if body == b"torn":
-            raise RequestError("bad_response", "torn", retryable=True)
-        return Response(body.decode())
-
-    async def send(self, request: Request) -> Reply:
-        self.sent += 1
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            return Reply(await self._send(request), 0.5)
-        finally:
-            self.running -= 1
-
-    async def close(self) -> None:
-        pass
-
-
-def jobs(n: int) -> list[Job]:
-    return [Job(f"s{number}", 0, Request("scripted", "none", {"id": number})) for number in range(n)]
-
-
-def failing(*errors: RequestError | None) -> Send:
-    """Each request meets these errors on its first, second, … attempt (None: an answer), then answers."""
-    attempts: dict[str, int] = {}
-
-    async def send(request: Request) -> bytes:
-        attempt = attempts[request.key] = attempts.get(request.key, 0) + 1
-        await asyncio.sleep(0)
-        error = errors[attempt - 1] if attempt <= len(errors) else None
-        if error is not None:
-            raise error
-        return str(request.body["id"]).encode()
-
-    return send
-
-
-def always(body: bytes) -> Send:
-    async def send(request: Request) -> bytes:
-        await asyncio.sleep(0)
-        return body
-
-    return send
-
-
-def overloaded(retry_after: float | None = None) -> RequestError:
-    return RequestError("server_error", "HTTP 503", retryable=True, retry_after=retry_after)
-
-
-class Kept:
-    """Remembers what was made durable."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-
-    async def __call__(self, request: Request, reply: Reply) -> None:
-        await asyncio.sleep(0)
-        self.bodies.append(reply.body)
-
-
-def run(
-    model: Scripted, n: int, chosen: AsyncioExecutor | None = None, keep: Kept | None = None
-) -> list[Outcome]:
-    async def collect() -> list[Outcome]:
-        stream = (chosen or executor()).run(iter(jobs(n)), model, keep or Kept())
-        outcomes = [outcome async for outcome in stream]
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        return outcomes
-
-    return asyncio.run(collect())
+from evalkit.records import Request, Response
 
 
 @given(st.integers(0, 40), st.integers(1, 12))
 @settings(max_examples=25, deadline=None)
 def test_every_job_has_exactly_one_outcome(n: int, concurrency: int) -> None:
     model = Scripted(failing())
-    outcomes = run(model, n, executor(concurrency))
+    outcomes = run(model, n, executor(concurrency, adaptive=False))
     assert sorted(outcome.sample_id for outcome in outcomes) == sorted(job.sample_id for job in jobs(n))
     assert all(outcome.response and outcome.response.latency == 0.5 for outcome in outcomes)
     assert model.most <= concurrency
@@ -158,45 +55,6 @@ def test_final_error_is_not_tried_again() -> None:
     [outcome] = run(model, 1)
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.attempts, model.sent) == ("bad_request", 1, 1)
-
-
-def test_waits_stay_under_a_doubling_ceiling_and_are_spread() -> None:
-    """Full jitter: uniform between nothing and 0.5, 1, 2, … s, at most 60 s (Brooker, AWS, 2015)."""
-    waits = Waits()
-    run(Scripted(failing(*[overloaded()] * 11)), 50, executor(1, attempts=12, waits=waits))
-    rounds = list(zip(*[iter(waits.seconds)] * 11, strict=True))
-    assert len(rounds) == 50
-    for place, seconds in enumerate(zip(*rounds, strict=True)):
-        ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2**place)
-        assert 0 <= min(seconds) < 0.2 * ceiling
-        assert 0.8 * ceiling < max(seconds) <= ceiling
-
-
-def test_waits_repeat_with_the_seed() -> None:
-    def schedule(seed: int) -> list[float]:
-        waits = Waits()
-        run(Scripted(failing(overloaded(), overloaded())), 5, AsyncioExecutor(1, 5, seed, waits))
-        return waits.seconds
-
-    assert schedule(3) == schedule(3) != schedule(4)
-
-
-@pytest.mark.parametrize("wish", [0.0, 0.25, 7.0, LONGEST_WISH])
-def test_server_s_wish_is_never_cut_short(wish: float) -> None:
-    waits = Waits()
-    run(Scripted(failing(overloaded(wish))), 20, executor(1, waits=waits))
-    assert len(waits.seconds) == 20
-    assert all(wish <= seconds <= wish + FIRST_WAIT for seconds in waits.seconds)
-
-
-def test_wish_of_an_hour_is_a_failure_that_says_so() -> None:
-    """A run must not hang for a day's quota; the official client gives up above 120 s too."""
-    waits = Waits()
-    model = Scripted(failing(RequestError("rate_limited", "HTTP 429", retryable=True, retry_after=3600)))
-    [outcome] = run(model, 1, executor(waits=waits))
-    assert outcome.failure is not None
-    assert outcome.failure.message == "HTTP 429 (the server asks to wait 3600 s)"
-    assert (model.sent, waits.seconds) == (1, [])
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
@@ -274,6 +132,14 @@ def test_defect_in_a_model_is_raised_and_not_lost() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
+        run(Scripted(send), 10)
+
+
+def test_request_cancelled_from_outside_ends_the_run_and_does_not_hang_it() -> None:
+    async def send(request: Request) -> bytes:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
         run(Scripted(send), 10)
 
 

@@ -1,0 +1,58 @@
+"""What a stored run was made with, built again from the settings in its report; nothing is asked or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from evalkit.config.build import build_dataset, build_model, build_postprocess
+from evalkit.config.compose import from_plain
+from evalkit.errors import EvalkitError
+from evalkit.report.verify import AtHand
+
+if TYPE_CHECKING:
+    from evalkit.config.schema import RunConfig
+    from evalkit.report.base import Report
+
+T = TypeVar("T")
+HUB = "evalkit.datasets.hub.Hub"
+
+
+def at_hand(report: Report, *, fetch: bool = False) -> AtHand:
+    """Return the post-processing, model and data of a run as far as they can be built here.
+
+    Data on the hub is read only with `fetch`. Files are looked for from the working directory, as in the run.
+    """
+    lacking: dict[str, str] = {}
+
+    def attempt(part: str, build: Callable[[], T]) -> T | None:
+        try:
+            return build()
+        except EvalkitError as error:
+            lacking[part] = str(error)
+            return None
+
+    config = attempt("settings", lambda: from_plain(report.config))
+    if config is None:
+        return AtHand(lacking=dict.fromkeys(("postprocess", "model", "dataset"), lacking["settings"]))
+    _same_server(config, report)
+    dataset = None
+    if config.dataset.path == "-":
+        lacking["dataset"] = "the samples came from standard input"
+    elif config.dataset._target_ == HUB and not fetch:
+        lacking["dataset"] = "the data is on the hub; --fetch reads it"
+    else:
+        dataset = attempt("dataset", lambda: build_dataset(config.dataset))
+    return AtHand(
+        postprocess=attempt("postprocess", lambda: build_postprocess(report.postprocess)),
+        model=attempt("model", lambda: build_model(config)),
+        dataset=dataset,
+        lacking=lacking,
+    )
+
+
+def _same_server(config: RunConfig, report: Report) -> None:
+    """Where the address came from the environment, the report knows it: bodies may depend on whose it is."""
+    identity = str(report.model.get("identity", ""))
+    if config.model.base_url is None and identity.startswith(("http://", "https://")):
+        config.model.base_url = identity

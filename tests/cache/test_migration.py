@@ -1,0 +1,138 @@
+"""Files of older versions are brought up to date whole, or stay as they were."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from entries import found, numbered_entries, put_all, request, sql
+
+from evalkit.cache import layout, migration
+from evalkit.cache.base import Entry
+from evalkit.cache.row import row_of
+from evalkit.cache.sqlite import SqliteCache
+from evalkit.cache.verification import verify
+from evalkit.errors import CacheError
+
+
+def old_file(path: Path, n: int) -> Path:
+    """A file as the first version wrote it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("PRAGMA journal_mode=WAL")
+        file.execute(layout.TABLES[1])
+        file.execute(f"PRAGMA application_id={layout.APPLICATION_ID}")
+        file.execute("PRAGMA user_version=1")
+        rows = [row_of(one, entry) for one, entry in numbered_entries(n)]
+        file.execute("BEGIN")
+        file.executemany(
+            "INSERT INTO entries (key, request, body, latency, created) VALUES (?, ?, ?, ?, ?)",
+            [(row.key, row.request, row.body, row.latency, row.created) for row in rows],
+        )
+        file.execute("COMMIT")
+    return path
+
+
+def clean(path: Path) -> bool:
+    return verify(path, lambda _: None).clean
+
+
+def test_old_file_is_brought_up_to_date_with_all_its_answers(path: Path) -> None:
+    old_file(path, 300)
+    created = sql(path, "SELECT key, created FROM entries ORDER BY key")
+    said: list[str] = []
+    cache = SqliteCache(path, say=said.append)
+    kept = cache.get_many(request(number).key for number in range(300))
+    assert kept[request(7).key] == Entry(b"answer 7", 0.5)
+    put_all(cache, (request(300), Entry(b"new", 0.0)))
+    cache.close()
+    assert len(kept) == 300
+    assert sql(path, "PRAGMA user_version") == [(layout.SCHEMA_VERSION,)]
+    assert sql(path, "SELECT DISTINCT server, model FROM entries") == [("http://host/v1", "m")]
+    assert sql(path, "SELECT key, created FROM entries WHERE id <= 300 ORDER BY key") == created
+    assert said == [f"{path}: 300 answers brought to cache schema {layout.SCHEMA_VERSION}"]
+    assert clean(path)
+
+
+def test_migrated_file_is_laid_out_as_a_new_one(path: Path, tmp_path: Path) -> None:
+    SqliteCache(old_file(path, 3)).close()
+    SqliteCache(tmp_path / "new.sqlite").close()
+    schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
+    assert sql(path, schema) == sql(tmp_path / "new.sqlite", schema)
+
+
+def test_old_file_is_read_where_nothing_may_be_written(path: Path) -> None:
+    before = old_file(path, 20).read_bytes()
+    cache = SqliteCache(path, read_only=True)
+    assert len(cache.get_many(request(number).key for number in range(30))) == 20
+    assert cache.alike(request(100))[0]["server"] == "http://host/v1"
+    cache.close()
+    assert path.read_bytes() == before
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from evalkit.cache import migration
+from evalkit.cache.sqlite import SqliteCache
+
+rows = migration._rows
+def killed(connection):
+    for number, row in enumerate(rows(connection)):
+        if number == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield row
+    os.kill(os.getpid(), signal.SIGKILL)
+migration._rows = killed
+SqliteCache(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("after", [0, 1, 4000, 10**9])
+def test_killed_migration_leaves_the_old_file_and_the_next_one_succeeds(path: Path, after: int) -> None:
+    """5,000 rows are more than SQLite keeps in memory: pages of the new table were on disk at the kill."""
+    old_file(path, 5000)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(after)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert sql(path, "PRAGMA user_version") == [(1,)]
+    assert sql(path, "SELECT count(*) FROM entries") == [(5000,)]
+    assert len(found(path, [request(number) for number in range(5000)])) == 5000
+    assert clean(path)
+
+
+def test_migration_without_room_is_refused_before_it_begins(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = old_file(path, 20).read_bytes()
+    usage = os.statvfs(path.parent)
+    monkeypatch.setattr(migration, "LEAST_ROOM", usage.f_bavail * usage.f_frsize * 2 + 2**40)
+    with pytest.raises(CacheError, match=r"needs \d+ MB free on the disk, there are \d+"):
+        SqliteCache(path)
+    assert path.read_bytes() == before
+
+
+OPENER = """
+import sys
+from evalkit.cache.sqlite import SqliteCache
+from entries import request
+cache = SqliteCache(sys.argv[1])
+print(len(cache.get_many(request(number).key for number in range(2000))))
+"""
+
+
+def test_two_processes_that_open_an_old_file_at_once_both_find_everything(path: Path) -> None:
+    old_file(path, 2000)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, str(path)], stdout=subprocess.PIPE, text=True, env=environment
+        )
+        for _ in range(2)
+    ]
+    assert [opener.communicate(timeout=60)[0] for opener in openers] == ["2000\n", "2000\n"]
+    assert clean(path)
