@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.datasets.base import Row
-from evalkit.datasets.columnar import BATCH, Columns, rows_of
+from evalkit.datasets.columnar import BATCH, ColumnarFile, Columns, rows_of
 from evalkit.datasets.parquet import first_line
 from evalkit.errors import DatasetError, did_you_mean
 
@@ -19,25 +19,10 @@ SPLITS_FILE, STATE_FILE, INFO_FILE = "dataset_dict.json", "state.json", "dataset
 FILE_MARK = b"ARROW1"
 
 
-class Arrow:
+class Arrow(ColumnarFile):
     """An Arrow file (IPC file, IPC stream, Feather version 2), or a `save_to_disk` folder with its splits."""
 
     format = "arrow"
-
-    def __init__(
-        self,
-        path: str | None,
-        *,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        label_names: bool = True,
-    ) -> None:
-        if not path:
-            raise DatasetError("dataset=arrow needs a file or a folder: set dataset.path=FILE")
-        self.name = path
-        self.path = Path(path)
-        self.split = split
-        self.columns = Columns(columns, label_names)
 
     def rows(self) -> Iterator[Row]:
         """Yield one row a record."""

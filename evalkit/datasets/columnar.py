@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from evalkit.datasets.base import Row
 from evalkit.errors import DatasetError, did_you_mean
@@ -57,6 +58,27 @@ class Columns:
                 f'leave it out: "dataset.options.columns=[{rest}]"'
             )
         return chosen
+
+
+class ColumnarFile:
+    """A local file, or a folder of them; subclasses know its format. `split` chooses part of a folder."""
+
+    format: ClassVar[str]
+
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        split: str | None = None,
+        columns: Sequence[str] | None = None,
+        label_names: bool = True,
+    ) -> None:
+        if not path:
+            raise DatasetError(f"dataset={self.format} needs a file or a folder: set dataset.path=FILE")
+        self.name = path
+        self.path = Path(path)
+        self.split = split
+        self.columns = Columns(columns, label_names)
 
 
 def rows_of(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.datasets.base import Row
-from evalkit.datasets.columnar import BATCH, BUFFER, Columns, rows_of
+from evalkit.datasets.columnar import BATCH, BUFFER, ColumnarFile, rows_of
 from evalkit.errors import DatasetError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,25 +21,10 @@ SHARD = re.compile(r"(?P<split>.+?)-\d{5}-of-\d{5}")
 SPLITS = {"train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval"}
 
 
-class Parquet:
+class Parquet(ColumnarFile):
     """A Parquet file, or the Parquet files of a folder; `split` chooses among those named by their split."""
 
     format = "parquet"
-
-    def __init__(
-        self,
-        path: str | None,
-        *,
-        split: str | None = None,
-        columns: Sequence[str] | None = None,
-        label_names: bool = True,
-    ) -> None:
-        if not path:
-            raise DatasetError("dataset=parquet needs a file or a folder: set dataset.path=FILE")
-        self.name = path
-        self.path = Path(path)
-        self.split = split
-        self.columns = Columns(columns, label_names)
 
     def rows(self) -> Iterator[Row]:
         """Yield one row a record."""
