@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.comparison.anchor import changed_line, commit_of
 from evalkit.comparison.base import Comparison, Side
 from evalkit.comparison.baseline import baseline_folder, write_baseline
+from evalkit.comparison.beside import against_of
 from evalkit.comparison.compare import compare
 from evalkit.comparison.gate import GateResult, decide
 from evalkit.comparison.load import default_baseline, load_baseline, reports_of
+from evalkit.comparison.publication import Sides
 from evalkit.comparison.selfcheck import SelfCheck, read_selfcheck, selfcheck, write_selfcheck
 from evalkit.comparison.side import side_of
 from evalkit.comparison.slices import right_answers, right_or_wrong
 from evalkit.config.gate import comparison_options, policy_of
 from evalkit.errors import ReportError, RunStopped, UsageError
 from evalkit.evaluation import answer_again, stored_answers
+from evalkit.report.base import read
+from evalkit.report.renderers.base import Place
 
 if TYPE_CHECKING:
     from evalkit.config.schema import GateConfig
     from evalkit.report.base import Report
+    from evalkit.report.html.base import Against
 
 Say = Callable[[str], None]
 
@@ -34,14 +40,39 @@ class Gated:
     result: GateResult
     remarks: Sequence[str] = ()
     """What an A/A experiment found about this gate, where one was made."""
+    sides: Sides | None = None
+    """What was compared, for formats that quote samples."""
 
 
-def contrast(baseline: str, candidate: str, results_dir: Path, config: GateConfig) -> Comparison:
+def contrast(
+    baseline: str, candidate: str, results_dir: Path, config: GateConfig
+) -> tuple[Comparison, Sides]:
     """Compare a run or suite with a baseline or another run, without judging."""
     reports = reports_of(candidate, results_dir)
     sides = [side_of(report, report.run_id) for report in reports]
     bases = load_baseline(baseline, results_dir)
-    return compare(bases, sides, comparison_options(config, answers=stored_answers(reports[0])))
+    options = comparison_options(config, answers=stored_answers(reports[0]))
+    return compare(bases, sides, options), _sides(bases, sides, baseline, results_dir)
+
+
+def _sides(bases: Sequence[Side], sides: Sequence[Side], baseline: str, results_dir: Path) -> Sides:
+    """Return both sides with what finds the line of the prompt that changed between them."""
+
+    def anchor(before: Side, after: Side) -> Place | None:
+        if after.folder is None:
+            return None
+        commit = commit_of(baseline, results_dir) if before.folder is None else None
+        return changed_line(read(after.folder), before, commit)
+
+    return Sides(bases, sides, anchor)
+
+
+def against(report: Report, baseline: str, results_dir: Path, config: GateConfig) -> Against:
+    """Compare one run with a baseline or another run, for a page that shows both sides of each sample."""
+    side, answers = side_of(report, report.run_id), stored_answers(report)
+    bases = load_baseline(baseline, results_dir)
+    comparison = compare(bases, [side], comparison_options(config, answers=answers))
+    return against_of(comparison, bases, side, report, answers)
 
 
 def gate(
@@ -58,7 +89,8 @@ def gate(
     policy = policy_of(config)
     reports = reports_of(candidate, results_dir)
     sides = [side_of(report, report.run_id) for report in reports]
-    bases = load_baseline(baseline or default_baseline(), results_dir)
+    name = baseline or default_baseline()
+    bases = load_baseline(name, results_dir)
     comparison = compare(bases, sides, comparison_options(config, answers=stored_answers(reports[0])))
     blocked: list[str] = []
     if config.critical is not None:
@@ -70,7 +102,8 @@ def gate(
         read_selfcheck(one.case, baseline_folder(results_dir, bases[0].baseline or "")) for one in sides
     ]
     remarks = [f"{one.case}: {one.sentence}" for one in checks if one is not None]
-    return Gated(comparison, decide(comparison, policy, blocked), remarks)
+    compared = _sides(bases, sides, name, results_dir)
+    return Gated(comparison, decide(comparison, policy, blocked), remarks, compared)
 
 
 def accept(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.cli.output import print_json, print_table
+from evalkit.cli.output import print_table
+from evalkit.report.renderers.names import OF_COMPARISON
 
 if TYPE_CHECKING:
     from evalkit.comparison.base import Comparison
@@ -30,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--intersect", action="store_true", help="compare the samples that match, with a warning"
     )
-    found.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    found.add_argument("--format", choices=("text", *OF_COMPARISON), default="text")
+    found.add_argument("-o", "--output", metavar="FILE", help="write there instead; not with --format text")
     found.add_argument("--json", action="store_true", help="the same as --format json")
     found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
     return found
@@ -45,21 +47,22 @@ def main(argv: Sequence[str]) -> int:
 
     settings = load(options.settings).gate
     settings.intersect = settings.intersect or options.intersect
-    found = contrast(options.base, options.candidate, Path(options.results_dir), settings)
-    show(found, "json" if options.json else options.format)
+    found, sides = contrast(options.base, options.candidate, Path(options.results_dir), settings)
+    form = "json" if options.json else options.format
+    if form == "text":
+        show(found)
+    else:
+        from evalkit.cli.publish import publish
+        from evalkit.comparison.publication import publication_of
+
+        publish(publication_of(found, sides=sides), form, options.output)
     return NOT_COMPARABLE if any(case.problem for case in found.cases) or not found.cases else 0
 
 
-def show(comparison: Comparison, form: str) -> None:
+def show(comparison: Comparison) -> None:
     """Print a comparison: one sentence, the table, what stands beside it."""
     from evalkit.comparison import render
 
-    if form == "json":
-        print_json(render.plain(comparison))
-        return
-    if form == "markdown":
-        print(render.markdown(comparison), end="")
-        return
     print(render.sentence(comparison))
     print()
     table = render.metric_table(comparison)

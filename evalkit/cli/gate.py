@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.cli.compare import show
-from evalkit.cli.output import note, print_json
+from evalkit.cli.output import note
+from evalkit.report.renderers.names import OF_GATE
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--baseline", help="a baseline's name, run, git:REF[:NAME] or merge-base (default: main)"
     )
-    found.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    found.add_argument("--format", choices=("text", *OF_GATE), default="text")
+    found.add_argument("-o", "--output", metavar="FILE", help="write there instead; not with --format text")
     found.add_argument("--json", action="store_true", help="the same as --format json")
     found.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
     return found
@@ -42,12 +44,14 @@ def main(argv: Sequence[str]) -> int:
     results = Path(options.results_dir)
     done = gate(names[0] if names else "latest", options.baseline, results, load(settings).gate, say=note)
     form = "json" if options.json else options.format
-    if form == "json":
-        from evalkit.comparison.render import plain
+    if form != "text":
+        from evalkit.cli.publish import publish
+        from evalkit.comparison.publication import publication_of
 
-        print_json({"gate": done.result.__dict__, "comparison": plain(done.comparison)})
+        published = publication_of(done.comparison, done.result, done.remarks, done.sides)
+        publish(published, form, options.output)
         return done.result.code
-    show(done.comparison, form)
+    show(done.comparison)
     print()
     for remark in done.remarks:
         print(f"- {remark}")

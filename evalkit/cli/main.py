@@ -12,6 +12,7 @@ from evalkit.errors import EvalkitError, UsageError, did_you_mean
 
 COMMANDS = {
     "run": "evaluate a model on a task; with no override, the embedded model",
+    "plan": "what a run would take: requests, tokens, cost, time; nothing is sent",
     "score": "other metrics or post-processing for a stored run; no model is asked",
     "compare": "two runs, paired by sample: differences, intervals, p-values",
     "gate": "compare with the accepted baseline and set the exit code",
@@ -22,9 +23,11 @@ COMMANDS = {
     "show": "one report, or one sample of it whole",
     "report": "a run as a page or a text that others can read",
     "table": "one score table over many runs",
+    "history": "published scores over time, with what changed; history add RUN publishes",
     "list": "tasks, datasets, models, metrics, prompts or runs",
     "cache": "the answers kept: stats, explain, export, import, verify, gc",
     "model": "the embedded model: pull, list",
+    "init": "start a project: configs, 20 samples, recorded answers; --ci github writes its workflow",
     "completion": "the script that completes commands in bash, zsh or fish",
 }
 INTERRUPTED = 130
@@ -77,20 +80,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refused(error: EvalkitError, *, debug: bool) -> int:
-    from evalkit.cli.output import one_line
+    from evalkit.cli.output import note, print_traceback
 
     if debug:
-        import traceback
-
-        traceback.print_exc()
-    print(f"evalkit: {one_line(str(error))}", file=sys.stderr)
+        print_traceback()
+    note(f"evalkit: {error}")
     return error.exit_code
 
 
 def _bug() -> int:
-    import traceback
+    from evalkit.cli.output import print_traceback
 
-    traceback.print_exc()
+    print_traceback()
     print(
         "evalkit: this is a bug in evalkit or in a plugin; please report it with the lines above",
         file=sys.stderr,

@@ -115,7 +115,18 @@ def print_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """Say something beside the output, on one line."""
-    print(one_line(text), file=sys.stderr)
+    from evalkit.client.redaction import hide
+
+    print(one_line(hide(text)), file=sys.stderr)
+
+
+def print_traceback() -> None:
+    """Print the error that is being handled, as Python does; its texts may quote settings or a server."""
+    import traceback
+
+    from evalkit.client.redaction import hide
+
+    print(hide(traceback.format_exc()), end="", file=sys.stderr)
 
 
 def _shown(table: Table) -> Table:

@@ -13,6 +13,7 @@ from evalkit.errors import UsageError
 from evalkit.report.base import Report, read
 from evalkit.report.find import find
 from evalkit.report.html.base import PAGE, Against
+from evalkit.report.renderers.names import OF_RUN
 from evalkit.report.write import write_parts
 
 if TYPE_CHECKING:
@@ -37,17 +38,8 @@ def _html(report: Report, against: Against | None) -> Iterable[str]:
     return parts(report, against)
 
 
-def _markdown(report: Report, _: Against | None) -> Iterable[str]:
-    from evalkit.report.publication import SAMPLES, publication_of
-    from evalkit.report.renderers.markdown import render
-
-    return (render(publication_of(report, samples=SAMPLES)),)
-
-
-FORMATS = {
-    "html": Format(_html, file=PAGE, compares=True),
-    "markdown": Format(_markdown),
-}
+FORMATS = {"html": Format(_html, file=PAGE, compares=True)}
+"""Formats that are no rendered text of a publication; those are OF_RUN."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,9 +51,18 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("run", metavar="RUN", help="a path, run id, unique prefix, latest or latest:TASK")
     found.add_argument(
-        "settings", nargs="*", metavar="gate.SETTING=VALUE", help="with --against, for example gate.margin=0.02"
+        "settings",
+        nargs="*",
+        metavar="gate.SETTING=VALUE",
+        help="with --against, for example gate.margin=0.02",
     )
-    found.add_argument("--format", choices=tuple(FORMATS), default="html", help="default: html")
+    found.add_argument("--format", choices=(*FORMATS, *OF_RUN), default="html", help="default: html")
+    found.add_argument(
+        "--samples",
+        metavar="N",
+        type=int,
+        help="markdown, github, junit: how many of the worst samples to quote",
+    )
     found.add_argument("-o", "--output", metavar="FILE", help="write there instead")
     found.add_argument(
         "--against",
@@ -75,14 +76,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     """Render a run; print the text, or the path of what was written."""
     options = parser().parse_args(argv)
-    chosen = FORMATS[options.format]
-    if options.against is not None and not chosen.compares:
+    chosen = FORMATS.get(options.format)
+    if options.against is not None and (chosen is None or not chosen.compares):
         able = ", ".join(name for name, one in FORMATS.items() if one.compares)
         raise UsageError(f"--against goes with --format {able}; evalkit compare prints other formats")
     if options.settings and options.against is None:
         raise UsageError(f"{options.settings[0]}: settings of the gate need --against BASE")
     results = Path(options.results_dir)
     report = read(find(options.run, results))
+    if chosen is None:
+        return _publish(report, options)
     against = None if options.against is None else _against(report, options, results)
     parts = chosen.render(report, against)
     path = _path(report, chosen, options.output)
@@ -91,6 +94,19 @@ def main(argv: Sequence[str]) -> int:
         return 0
     write_parts(path, parts)
     print(path)
+    return 0
+
+
+def _publish(report: Report, options: argparse.Namespace) -> int:
+    from evalkit.cli.publish import publish
+    from evalkit.report.publication import SAMPLES, publication_of
+    from evalkit.report.renderers.formats import FORMATS as TEXTS
+
+    wanted = SAMPLES if options.samples is None else options.samples
+    if wanted < 0:
+        raise UsageError(f"--samples {wanted}: must not be negative")
+    samples = wanted if TEXTS[options.format].samples else 0
+    publish(publication_of(report, samples=samples), options.format, options.output)
     return 0
 
 

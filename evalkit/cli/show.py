@@ -15,8 +15,8 @@ from evalkit.report.base import Report, read
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.find import find
 from evalkit.report.markdown import harmless
-from evalkit.report.requests import Requests
 from evalkit.report.overview import score_table
+from evalkit.report.requests import Requests
 
 
 def parser() -> argparse.ArgumentParser:

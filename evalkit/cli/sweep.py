@@ -8,14 +8,13 @@ import logging
 import os
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.cli.main import BUG
-from evalkit.cli.output import note, one_line, print_tables
+from evalkit.cli.output import note, one_line, print_tables, print_traceback
 from evalkit.cli.run import exit_code, perform, print_finished
 from evalkit.config.check import public_override
 from evalkit.config.compose import PRIMARY, checked, config_dir, our_search_path, register_schema
@@ -113,13 +112,13 @@ def _job(composed: DictConfig) -> int:
         check_hydra(whole)
         config = checked(composed)
         place = {"results_dir": config.results_dir, "suite": config.suite}
-        finished = perform(config)
+        finished = perform(config, node.overrides.task)
         record["run"] = str(finished.folder.relative_to(Path(config.results_dir)))
         record["code"] = exit_code(finished)
     except EvalkitError as error:
         record |= {"error": one_line(str(error)), "code": error.exit_code}
     except Exception as error:  # noqa: BLE001 - one job's bug must not take the others' results along
-        traceback.print_exc()
+        print_traceback()
         record |= {"error": one_line(f"{type(error).__name__}: {error} (a bug)"), "code": BUG}
     if record["error"] and not single:
         note(f"evalkit: job {record['number']} ({' '.join(record['overrides'])}): {record['error']}")

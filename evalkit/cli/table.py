@@ -8,45 +8,73 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.cli.output import note, print_json, print_table, print_tables
+from evalkit.cli.output import note, print_tables
+from evalkit.cli.publish import publish
 from evalkit.errors import UsageError
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import slices_table
 from evalkit.report.find import find
+from evalkit.report.grid import Grid, grid_of, records_of, sort_rows, text_table
+from evalkit.report.overview import score_grid, wide_grid
+from evalkit.report.pivot import axes_of, pivots
+from evalkit.report.renderers.base import Publication
+from evalkit.report.renderers.names import OF_TABLE
 from evalkit.report.settings import Row, metric_names, rows_of, settings_grids
 from evalkit.report.suite import read_suite, suite_file
-from evalkit.report.overview import score_table, wide_table
-from evalkit.report.grid import text_table
 
 if TYPE_CHECKING:
     from evalkit.comparison.reference import Contrast
 
 EPILOG = """The table of a sweep has a row for each job, and marks the best of each column. --against compares
-every row with one of them: `--against 1` is the first row, `--against RUN` the row of a run."""
+every row with one of them: `--against 1` is the first row, `--against RUN` the row of a run.
+--pivot model,temperature --metric accuracy sets two axes against each other: settings of the sweep,
+parameters, task, dataset, model, prompt, run, or metric. Without --metric there is a table for each."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the table of the runs and suites that are named."""
     options = parser().parse_args(argv)
-    found = [row for name in options.runs for row in _rows(name, Path(options.results_dir))]
+    if options.metric is not None and options.pivot is None:
+        raise UsageError(f"--metric {options.metric} names the value of a --pivot ROWS,COLUMNS; add one")
+    results = Path(options.results_dir)
+    found = [row for name in options.runs for row in _rows(name, results)]
     rows = [replace(row, number=number) for number, row in enumerate(found, start=1)]
-    reports = [row.report for row in rows if row.report is not None]
     if options.by is not None:
-        return _by(reports, options.by, as_json=options.json)
+        return _by(rows, options)
     contrasts = _contrasts(rows, options.against, every=options.every)
-    if options.json:
-        print_json([_plain(row, contrasts) for row in rows])
-    elif options.against or (not (options.long or options.wide) and any(row.settings for row in rows)):
-        marks = {(one.run_id, one.metric): one.mark for one in contrasts}
-        print_tables([text_table(one) for one in settings_grids(rows, every=options.every, marks=marks)])
-    elif reports:
-        print_table((wide_table if options.wide else score_table)(reports, every=options.every))
+    _publish(_grids(rows, contrasts, options), [_plain(row, contrasts) for row in rows], options)
     for row in rows:
         if row.error is not None:
             note(
                 f"failed: {' '.join(f'{name}={value}' for name, value in row.settings.items())}: {row.error}"
             )
     return 0
+
+
+def _grids(rows: Sequence[Row], contrasts: Sequence[Contrast], options: argparse.Namespace) -> list[Grid]:
+    """Return the tables as they were asked for."""
+    marks = {(one.run_id, one.metric): one.mark for one in contrasts}
+    reports = [row.report for row in rows if row.report is not None]
+    if options.pivot is not None:
+        return pivots(rows, axes_of(options.pivot), options.metric, every=options.every, marks=marks)
+    if options.wide:
+        return [wide_grid(reports, every=options.every)] if reports else []
+    if options.against or (not options.long and any(row.settings for row in rows)):
+        return settings_grids(rows, every=options.every, marks=marks)
+    return [score_grid(reports, every=options.every)] if reports else []
+
+
+def _publish(grids: Sequence[Grid], plain: object, options: argparse.Namespace) -> None:
+    """Print the tables in the format that was asked for; `plain` is what JSON prints of them."""
+    if options.sort is not None:
+        grids = [sort_rows(one, options.sort) for one in grids]
+    form = "json" if options.json else options.format
+    if form == "text":
+        print_tables([text_table(one) for one in grids])
+        return
+    data = plain if options.pivot is None else [records_of(one) for one in grids]
+    title = " ".join(options.runs)
+    publish(Publication(title=title, grids=grids, data=data), form, options.output)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,20 +97,29 @@ def parser() -> argparse.ArgumentParser:
         "--all", action="store_true", dest="every", help="every metric, not each family's headline"
     )
     parser.add_argument("--by", metavar="COLUMN", help="scores by the values of a metadata or input column")
-    parser.add_argument("--json", action="store_true", help="machine-readable, stored values and intervals")
+    parser.add_argument(
+        "--pivot", metavar="ROWS,COLUMNS", help="two axes against each other, for example model,temperature"
+    )
+    parser.add_argument("--metric", help="the value that a pivot shows (default: a table for each metric)")
+    parser.add_argument(
+        "--sort", metavar="COLUMN", help="best first, text ascending; --sort=-COLUMN reverses"
+    )
+    parser.add_argument("--format", choices=("text", *OF_TABLE), default="text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead; not with --format text")
+    parser.add_argument("--json", action="store_true", help="the same as --format json: stored values")
     parser.add_argument("--results-dir", default="results", help="where runs lie (default: results)")
     return parser
 
 
-def _by(reports: Sequence[Report], column: str, *, as_json: bool) -> int:
+def _by(rows: Sequence[Row], options: argparse.Namespace) -> int:
     """Print one line per run, value of the column and metric."""
     from evalkit.report.slices import slices_by
 
+    column = options.by
+    reports = [row.report for row in rows if row.report is not None]
     found = [(report, slices_by(report, [column])[column]) for report in reports]
-    if as_json:
-        print_json([{"run_id": report.run_id, "slices": {column: one}} for report, one in found])
-    else:
-        print_table(slices_table(column, found))
+    plain = [{"run_id": report.run_id, "slices": {column: one}} for report, one in found]
+    _publish([grid_of(slices_table(column, found))], plain, options)
     return 0
 
 

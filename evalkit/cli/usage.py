@@ -31,6 +31,7 @@ flags:
   --info [searchpath]  where settings come from
   -cd, --config-dir FOLDER
                        one more folder of configs
+  --from-report RUN    run a report's settings again (its config); overrides change single ones
   -h, --help           this text
 
 A value with commas, =, ~, #, brackets or non-ASCII text needs quotes inside the shell's quotes:

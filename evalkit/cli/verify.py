@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 DIFFERENT = 5
 SHOWN = 10  # differences of one check
 
-DESCRIPTION = """Recompute a stored run from its samples: contents, prompts, request keys, predictions, statistics,
-scores with their intervals, counts, tokens and cost; and the dataset's fingerprint where the data is at hand.
+DESCRIPTION = """Recompute a stored run from its samples: contents, prompts, request keys, predictions,
+statistics, scores with their intervals, counts, tokens and cost; and the fingerprint of data at hand.
 Nothing is asked and nothing is written."""
 
 

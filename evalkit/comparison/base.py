@@ -177,8 +177,8 @@ class Comparison:
         """Show sentence, table and remarks in a notebook."""
         from html import escape
 
-        from evalkit.comparison.render import metric_table, remarks, sentence
-        from evalkit.report.table import html
+        from evalkit.comparison.render import metric_grid, remarks, sentence
+        from evalkit.report.renderers.fragment import fragment
 
         notes = "".join(f"<li>{escape(note)}</li>" for note in remarks(self))
-        return f"<p><b>{escape(sentence(self))}</b></p>{html(metric_table(self))}<ul>{notes}</ul>"
+        return f"<p><b>{escape(sentence(self))}</b></p>{fragment(metric_grid(self))}<ul>{notes}</ul>"

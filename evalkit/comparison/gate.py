@@ -28,7 +28,7 @@ def decide(comparison: Comparison, policy: Policy, blocked: Sequence[str] = ()) 
     compared, verdicts that failures could turn round, and what the policy says of inconclusive ones.
     """
     gated = [(case.case, one) for case in comparison.cases for one in case.metrics if one.gated]
-    regressed = [_line(case, one) for case, one in gated if one.verdict is Verdict.REGRESSED]
+    regressed = [line_of(case, one) for case, one in gated if one.verdict is Verdict.REGRESSED]
     if regressed or blocked:
         return GateResult(REGRESSION, str(Verdict.REGRESSED), [*regressed, *blocked])
     without = [note for note in comparison.notes if note.endswith("has no baseline")]
@@ -42,15 +42,15 @@ def decide(comparison: Comparison, policy: Policy, blocked: Sequence[str] = ()) 
         return GateResult(
             NOT_COMPARABLE, str(Verdict.NOT_COMPARABLE), [f"none of the metrics {wanted} was measured"]
         )
-    invalid = [_line(case, one) for case, one in gated if one.verdict is Verdict.INVALID]
+    invalid = [line_of(case, one) for case, one in gated if one.verdict is Verdict.INVALID]
     if invalid:
         return GateResult(INVALID, str(Verdict.INVALID), invalid)
     return _without_regression(gated, policy)
 
 
 def _without_regression(gated: Sequence[tuple[str, MetricComparison]], policy: Policy) -> GateResult:
-    open_ones = [_line(case, one) for case, one in gated if one.verdict is Verdict.INCONCLUSIVE]
-    improved = [_line(case, one) for case, one in gated if one.verdict is Verdict.IMPROVED]
+    open_ones = [line_of(case, one) for case, one in gated if one.verdict is Verdict.INCONCLUSIVE]
+    improved = [line_of(case, one) for case, one in gated if one.verdict is Verdict.IMPROVED]
     verdict = str(Verdict.IMPROVED if improved else Verdict.PASSED)
     if policy.kind == "improve" and not improved:
         return GateResult(
@@ -65,5 +65,6 @@ def _without_regression(gated: Sequence[tuple[str, MetricComparison]], policy: P
     return GateResult(PASSED, verdict if improved else "NO REGRESSION FOUND", improved)
 
 
-def _line(case: str, one: MetricComparison) -> str:
+def line_of(case: str, one: MetricComparison) -> str:
+    """Return a metric's verdict as a reason."""
     return f"{case} {one.metric}: {one.verdict}, {one.reason}"

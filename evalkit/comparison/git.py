@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 from evalkit.errors import UsageError
 
+_HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)", re.MULTILINE)
 DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
 
@@ -32,6 +34,17 @@ def resolve(ref: str) -> str:
     if done.returncode:
         raise UsageError(f'git knows no commit "{ref}" here; fetch it, or name another')
     return done.stdout.strip()
+
+
+def last_commit(path: Path) -> str | None:
+    """Return the commit that changed a file last; None outside a repository, or for a file not committed."""
+    return _git("log", "-1", "--format=%H", "--", os.fspath(path)).stdout.strip() or None
+
+
+def new_line(commit: str, path: Path) -> int | None:
+    """Return the first line of a file that is not as it was at a commit; None where it is, or git fails."""
+    found = _HUNK.search(_git("diff", "--unified=0", "--no-ext-diff", commit, "--", os.fspath(path)).stdout)
+    return max(1, int(found[1])) if found else None
 
 
 def merge_base() -> str:

@@ -11,14 +11,13 @@ from evalkit.comparison.compare import Options, compare
 from evalkit.comparison.policy import Policy
 from evalkit.comparison.side import side_of
 from evalkit.report.base import Report
+from evalkit.report.grid import Mark
 from evalkit.statistics.multiple import holm
-
-SMALL = 0.001
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A run's difference from the run of reference, in points; p two-sided, adjusted by Holm over the table."""
+    """A run's difference from the run of reference, in points; p two-sided, `p_adjusted` by Holm."""
 
     run_id: str
     metric: str
@@ -27,10 +26,9 @@ class Contrast:
     p_adjusted: float
 
     @property
-    def mark(self) -> str:
-        """How a table shows it: `+2.1 (p = 0.031)`."""
-        p = f"< {SMALL:g}" if self.p_adjusted < SMALL else f"= {self.p_adjusted:.3f}"
-        return f"{self.points:+.1f} (p {p})"
+    def mark(self) -> Mark:
+        """What stands beside the value in a table."""
+        return Mark(self.points, self.p_adjusted)
 
 
 def contrasts(

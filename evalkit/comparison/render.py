@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evalkit.comparison.base import CaseComparison, Comparison, MetricComparison, Verdict
+from evalkit.comparison.base import CaseComparison, Comparison, Effect, MetricComparison, Verdict
 from evalkit.comparison.histogram import quantile
-from evalkit.report.markdown import escape, markdown_table
+from evalkit.report.base import finite
+from evalkit.report.grid import Cell, Column, Grid, Kind, number_cell, text_table
 from evalkit.report.table import Table, shown
 
 SHOWN_IDS = 10
@@ -27,6 +28,14 @@ HEADER = (
     "detectable",
     "verdict",
 )
+KINDS = {
+    "case": Kind.TEXT,
+    "metric": Kind.TEXT,
+    "difference": Kind.SCORE,
+    "interval": Kind.INTERVAL,
+    "trials": Kind.TEXT,
+    "verdict": Kind.TEXT,
+}
 ORDER = (
     Verdict.REGRESSED,
     Verdict.INVALID,
@@ -47,11 +56,12 @@ def sentence(comparison: Comparison) -> str:
         if found:
             case, one = found[0]
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            return f"{verdict}: {case.case} {_in_words(one)}{more}; {one.reason}."
+            return f"{verdict}: {case.case} {in_words(one)}{more}; {one.reason}."
     return "Nothing was gated."
 
 
-def _in_words(one: MetricComparison) -> str:
+def in_words(one: MetricComparison) -> str:
+    """Say how a metric moved: both values, the interval, p and n."""
     effect = one.effect
     assert effect is not None
     scale = 100 / one.maximum
@@ -67,9 +77,14 @@ def _in_words(one: MetricComparison) -> str:
 
 
 def metric_table(comparison: Comparison) -> Table:
+    """One line of text per metric."""
+    return text_table(metric_grid(comparison))
+
+
+def metric_grid(comparison: Comparison) -> Grid:
     """One line per metric; those that do not gate are in brackets."""
     rows = [
-        (case.case, *_cells(one))
+        (Cell(case.case), *_cells(one, one.effect))
         for case in comparison.cases
         for one in case.metrics
         if one.effect is not None and ("[" not in one.metric or one.gated)
@@ -80,25 +95,26 @@ def metric_table(comparison: Comparison) -> Table:
         "p two-sided; adjusted p one-sided for a loss (Holm over gated metrics); (…) does not gate; "
         "detectable: the loss found with 80% power"
     )
-    return Table(HEADER, tuple(rows), note)
+    return Grid(tuple(Column(name, KINDS.get(name, Kind.NUMBER)) for name in HEADER), tuple(rows), note)
 
 
-def _cells(one: MetricComparison) -> tuple[str, ...]:
-    effect = one.effect
-    assert effect is not None
-    scale = 100 / one.maximum
+def _cells(one: MetricComparison, effect: Effect) -> tuple[Cell, ...]:
+    scale, maximum = 100 / one.maximum, one.maximum
+    difference, low, high = map(finite, (effect.difference, effect.low, effect.high))
+    if low is None or high is None:
+        low = high = None
     return (
-        one.metric if one.gated else f"({one.metric})",
-        shown(effect.baseline, one.maximum),
-        shown(effect.candidate, one.maximum),
-        _signed(effect.difference * scale),
-        f"[{_signed(effect.low * scale)}, {_signed(effect.high * scale)}]",
-        _p(effect.p_value),
-        "-" if one.p_adjusted is None else _p(one.p_adjusted),
-        str(effect.n),
-        "/".join(f"{trials:.3g}" for trials in one.trials),
-        "-" if one.detectable is None else f"{one.detectable * scale:.1f}",
-        str(one.verdict),
+        Cell(one.metric if one.gated else f"({one.metric})"),
+        Cell(shown(effect.baseline, maximum), finite(effect.baseline)),
+        Cell(shown(effect.candidate, maximum), finite(effect.candidate)),
+        Cell(_signed(effect.difference * scale), difference, low, high, maximum),
+        Cell(f"[{_signed(effect.low * scale)}, {_signed(effect.high * scale)}]"),
+        Cell(_p(effect.p_value), finite(effect.p_value)),
+        Cell("-") if one.p_adjusted is None else Cell(_p(one.p_adjusted), one.p_adjusted),
+        number_cell(effect.n),
+        Cell("/".join(f"{trials:.3g}" for trials in one.trials)),
+        Cell("-") if one.detectable is None else Cell(f"{one.detectable * scale:.1f}", one.detectable),
+        Cell(str(one.verdict)),
     )
 
 
@@ -166,19 +182,6 @@ def _latencies(case: CaseComparison, share: float) -> tuple[float | None, float 
     if old is None or new is None:
         old, new = (quantile(one.get("latency") or {}, share) for one in (case.baseline, case.candidate))
     return old, new
-
-
-def markdown(comparison: Comparison) -> str:
-    """Return the comparison as Markdown: sentence, table, slices, remarks."""
-    table = metric_table(comparison)
-    parts = [f"**{escape(sentence(comparison))}**", markdown_table(table), f"_{escape(table.note)}_"]
-    slices = slice_table(comparison)
-    if slices is not None:
-        parts += ["<details><summary>Slices</summary>", markdown_table(slices), "</details>"]
-    notes = list(remarks(comparison))
-    if notes:
-        parts.append("\n".join(f"- {escape(note)}" for note in notes))
-    return "\n\n".join(parts) + "\n"
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evalkit.budget import price
 from evalkit.client.base import Prices
 from evalkit.comparison.base import Family, Measured, Side
 from evalkit.comparison.histogram import histogram
 from evalkit.errors import ReportError
 from evalkit.plugins import construct, plugin
 from evalkit.records import Sample, Usage
-from evalkit.report.make import price
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray, Metric

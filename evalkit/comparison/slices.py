@@ -12,6 +12,7 @@ from evalkit.comparison.effect import Level, effects
 from evalkit.comparison.pair import pairs_of
 from evalkit.comparison.side import metric_of
 from evalkit.report.base import read
+from evalkit.report.correctness import right_rows
 from evalkit.statistics.multiple import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -42,12 +43,11 @@ def right_answers(families: Mapping[str, Family], rows: Mapping[str, FloatArray]
     `rows` are a sample's (t, k) statistics by family; empty when there is no such metric or no answer.
     """
     for name, family in families.items():
-        found = rows.get(name)
-        if len(family.names) != 1 or found is None or not len(found) or found.shape[1] != 2:  # noqa: PLR2004
+        if name not in rows:
             continue
-        if np.isin(found[:, 0], (0.0, family.maximum)).all() and (found[:, 1] == 1.0).all():
-            best = family.maximum if family.higher_is_better else 0.0
-            return [bool(value) for value in found[:, 0] == best]
+        found = right_rows(family.names, rows[name], family.maximum, higher_is_better=family.higher_is_better)
+        if found is not None:
+            return found
     return []
 
 

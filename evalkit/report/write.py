@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import orjson
 
 from evalkit.errors import ReportError
 from evalkit.report.base import MARKDOWN, REPORT, RUNS, SAMPLES, Report
-from evalkit.report.markdown import render
+from evalkit.report.publication import SAMPLES as QUOTED
+from evalkit.report.publication import publication_of
+from evalkit.report.renderers.markdown import render
 
 
 def check_writable(results_dir: Path, task: str) -> None:
@@ -43,8 +46,9 @@ def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Pat
                 for line in samples:
                     file.write(_json_line(line))
                 _to_disk(file)
-            _write_whole(folder / REPORT, json_text(report.to_json()))
-            _write_whole(folder / MARKDOWN, render(report))
+            _write_whole(folder / REPORT, (json_text(report.to_json()),))
+            published = publication_of(replace(report, folder=folder), samples=QUOTED)
+            _write_whole(folder / MARKDOWN, (render(published),))
             folder.rename(final)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -59,11 +63,16 @@ def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Pat
 
 def write_text(path: Path, text: str) -> None:
     """Write one file whole or not at all."""
+    write_parts(path, (text,))
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write one file whole or not at all, from parts that are not held in memory together."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_whole(temporary, text)
+            _write_whole(temporary, parts)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -82,9 +91,9 @@ def json_text(value: Any) -> str:
     return text + "\n"
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write_whole(path: Path, parts: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+        file.writelines(parts)
         _to_disk(file)
 
 

@@ -1,0 +1,37 @@
+"""The messages of a stored run, rendered again from its prompt and samples: reports do not keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.prompts import Prompt
+from evalkit.records import Sample, content_hash
+from evalkit.report.base import Report
+
+
+class Requests:
+    """Renders a run's messages; its templates are compiled once."""
+
+    def __init__(self, report: Report) -> None:
+        self._stored = report.prompt
+
+    def messages(self, line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        """Return what was sent for a line of samples.jsonl; None without a prompt, or where the hash differs.
+
+        The hash in the line says that the messages are the same, byte for byte.
+        """
+        if self._stored is None:
+            return None
+        try:
+            messages = [dict(one) for one in self._prompt.render(Sample(line["id"], line["input"]))]
+        except EvalkitError:
+            return None
+        return messages if content_hash(messages) == line["prompt_sha256"] else None
+
+    @cached_property
+    def _prompt(self) -> Prompt:
+        assert self._stored is not None
+        return Prompt(self._stored["name"], **self._stored["source"])

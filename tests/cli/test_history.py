@@ -1,0 +1,222 @@
+"""`evalkit history`: runs are published as files of their own, and what changed over time is marked."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Commands, asking, write_lines
+from fake_openai import FakeOpenAI, Fault, FaultPlan
+from jsonschema import Draft202012Validator
+
+from evalkit.report import schema
+
+ROWS = [{"id": f"r{n}", "text": f"text {n}", "label": ("positive", "negative")[n % 2]} for n in range(6)]
+RUN = (
+    *("run", "dataset=jsonl", "dataset.path=rows.jsonl", "dataset.input.text=text", "dataset.target=label"),
+    *("model=recorded", "model.path=rows.jsonl", "model.output=label", "resamples=20"),
+)
+
+
+def entry(day: int, value: float, **changes: Any) -> dict[str, Any]:
+    """A published run, as `evalkit history add` writes one."""
+    made: dict[str, Any] = {
+        "schema_version": 1,
+        "run_id": f"202601{day:02}-030405-abcdef",
+        "created": f"2026-01-{day:02}T03:04:05+00:00",
+        "task": "sentiment",
+        "dataset": {"name": "sentiment", "fingerprint": "f" * 64, "n": 60},
+        "model": {
+            "asked": "gpt-4o",
+            "served": {"gpt-4o-2024-08-06": 60},
+            "system_fingerprint": {"fp_1": 60},
+            "params": {"temperature": 0.0},
+        },
+        "prompt_sha256": "a" * 64,
+        "metrics": {
+            "accuracy": {
+                "value": value,
+                "low": round(value - 0.05, 3),
+                "high": round(value + 0.05, 3),
+                "confidence": 0.95,
+                "n": 60,
+                "n_failed": 0,
+                "key": "case:mixed",
+                "signature": "case:mixed",
+                "higher_is_better": True,
+                "maximum": 1.0,
+            }
+        },
+        "requests": 60,
+        "failed": 0,
+        "unparsed": 0,
+        "cost_usd": 0.01,
+        "latency_p50": 0.4,
+        "git": {"sha": "b" * 40, "dirty": False},
+        "evalkit": "0.1.0",
+    }
+    return made | changes
+
+
+def publish(folder: Path, *entries: dict[str, Any]) -> None:
+    for one in entries:
+        path = folder / "results" / "history" / one["task"] / f"{one['created'][:10]}-{one['run_id']}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(one), "utf-8")
+
+
+def marks(evalkit: Commands) -> list[list[str]]:
+    (series,) = json.loads(evalkit("history", "--json").out)
+    return [point["marks"] for point in series["points"]]
+
+
+def test_a_run_is_published_as_one_file_the_same_twice(evalkit: Commands) -> None:
+    write_lines(evalkit.folder / "rows.jsonl", *ROWS)
+    assert evalkit(*RUN).code == 0
+    ran = evalkit("history", "add", "latest")
+    report = evalkit.report()
+    path = Path(f"results/history/sentiment/{report['created'][:10]}-{report['run_id']}.json")
+    assert ran.out == f"published: {path} (commit it)\n"
+    text = path.read_text("utf-8")
+    data = json.loads(text)
+    Draft202012Validator(schema.load("history")).validate(data)
+    assert data["metrics"]["accuracy"]["value"] == 1.0
+    assert "text 1" not in text  # no texts in what is committed
+    assert evalkit("history", "add", report["run_id"]).code == 0
+    assert path.read_text("utf-8") == text
+    out = evalkit("history").out
+    assert re.search(r"sentiment +rows +recorded:label +accuracy +\S+ +100\.0", out)
+    assert "f1[negative]" not in out
+    assert "f1[negative]" in evalkit("history", "--metric", "f1[negative]").out
+
+
+def test_every_run_of_a_suite_is_published(evalkit: Commands) -> None:
+    write_lines(evalkit.folder / "rows.jsonl", *ROWS)
+    assert evalkit("run", "-m", *RUN[1:], "seed=1,2").code == 0
+    assert len(evalkit("history", "add").out.splitlines()) == 2
+
+
+def test_the_made_up_entries_of_these_tests_are_as_published() -> None:
+    Draft202012Validator(schema.load("history")).validate(entry(1, 0.5))
+
+
+def test_a_run_with_failures_is_refused_unless_told(evalkit: Commands) -> None:
+    write_lines(evalkit.folder / "rows.jsonl", *ROWS)
+    faults = FaultPlan.matching("text 3", Fault.named("content_filter"), always=True)
+    with FakeOpenAI(faults=faults) as server:
+        words = (
+            "dataset=jsonl",
+            "dataset.path=rows.jsonl",
+            "dataset.input.text=text",
+            "dataset.target=label",
+        )
+        evalkit(*asking(server, *words, "resamples=20"))
+    assert "1 of 6 requests failed; run again to ask for them" in evalkit("history", "add").error
+    assert evalkit("history", "add", "--allow-failures").code == 0
+
+
+def test_a_change_of_what_is_measured_or_by_whom_is_marked(evalkit: Commands) -> None:
+    first = entry(1, 0.8)
+    served = {**first["model"], "served": {"gpt-4o-2024-11-20": 60}}
+    fingerprint = {**served, "system_fingerprint": {"fp_2": 60}}
+    metric = {"accuracy": {**first["metrics"]["accuracy"], "key": "case:lc"}}
+    publish(
+        evalkit.folder,
+        first,
+        entry(2, 0.8),
+        entry(3, 0.8, model=served),
+        entry(4, 0.8, model=fingerprint),
+        entry(5, 0.8, model=fingerprint, dataset={**first["dataset"], "fingerprint": "e" * 64}),
+        entry(6, 0.8, prompt_sha256="c" * 64, metrics=metric),
+    )
+    found = marks(evalkit)
+    assert found[:5] == [
+        [],
+        [],
+        ["served model gpt-4o-2024-08-06 -> gpt-4o-2024-11-20"],
+        ["system fingerprint fp_1 -> fp_2"],
+        ["data changed"],
+    ]
+    assert found[5][2:] == ["data changed", "prompt changed", "metric changed"]
+    assert "served model gpt-4o-2024-08-06 -> gpt-4o-2024-11-20" in evalkit("history").out
+
+
+def test_a_change_of_level_is_marked_and_noise_is_not(evalkit: Commands) -> None:
+    noise = [0.80, 0.81, 0.79, 0.80, 0.80, 0.80, 0.79, 0.81]
+    publish(evalkit.folder, *(entry(day, value) for day, value in enumerate(noise, 1)))
+    assert marks(evalkit) == [[]] * 8
+    publish(evalkit.folder, *(entry(day, value - 0.1) for day, value in enumerate(noise, 9)))
+    found = marks(evalkit)
+    assert [place for place, one in enumerate(found) if one] == [8]
+    assert found[8][0].startswith("level 80.0 -> 70.0 (p = 0.0")
+    assert "at most 5% false alarms a series" in evalkit("history").out
+
+
+def test_series_are_chosen_by_task_metric_and_model(evalkit: Commands) -> None:
+    other = {**entry(1, 0.5)["model"], "asked": "gpt-4.1"}
+    publish(evalkit.folder, entry(1, 0.8), entry(2, 0.7, task="qa"), entry(3, 0.6, model=other))
+
+    def chosen(*words: str) -> list[tuple[str, str]]:
+        found = json.loads(evalkit("history", "--json", *words).out)
+        return [(one["task"], one["model"]) for one in found]
+
+    assert len(chosen()) == 3
+    assert chosen("--task", "qa") == [("qa", "gpt-4o")]
+    assert chosen("--model", "gpt-4.1") == [("sentiment", "gpt-4.1")]
+    assert chosen("--metric", "bleu") == []
+    assert "nothing of that was published" in evalkit("history", "--metric", "bleu").error
+
+
+def test_the_chart_holds_every_point_and_is_the_same_every_time(evalkit: Commands) -> None:
+    other = {**entry(1, 0.5)["model"], "asked": "<b>gpt & co</b>", "served": {"x": 1}}
+    levels = [entry(day, 0.8 if day < 8 else 0.6) for day in range(1, 15)]
+    publish(evalkit.folder, *levels, entry(20, 0.5, model=other))
+    assert evalkit("history", "--format", "svg", "-o", "chart.svg").code == 0
+    text = (evalkit.folder / "chart.svg").read_text("utf-8")
+    assert evalkit("history", "--format", "svg").out == text
+    root = ET.fromstring(text)
+    space = "{http://www.w3.org/2000/svg}"
+    assert len(root.findall(f"{space}circle")) == 15
+    assert sum(one.get("class") == "edge" for one in root.findall(f"{space}line")) == 1
+    assert "<b>gpt & co</b>: 50.0 on 2026-01-20" in [one.text for one in root.findall(f"{space}text")]
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_markdown_has_a_row_for_each_point(evalkit: Commands) -> None:
+    publish(evalkit.folder, entry(1, 0.8), entry(2, 0.7))
+    out = evalkit("history", "--format", "markdown").out
+    rows = [line for line in out.splitlines() if "accuracy" in line]
+    assert len(rows) == 2
+    assert "80.0" in rows[0]
+
+
+BROKEN = [
+    ("{", "damaged"),
+    ("[]", "damaged"),
+    ('{"schema_version": 1}', "damaged"),
+    (
+        '{"schema_version": 2}',
+        "written by a newer evalkit (schema 2, this one reads up to 1); upgrade evalkit",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BROKEN, ids=[text for text, _ in BROKEN])
+def test_a_damaged_file_is_named(evalkit: Commands, text: str, said: str) -> None:
+    path = evalkit.folder / "results" / "history" / "sentiment" / "2026-01-01-x.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    error = evalkit("history").error
+    assert f"results/history/sentiment/{path.name}: {said}" in error
+
+
+def test_mistakes_say_what_to_do(evalkit: Commands) -> None:
+    assert 'evalkit history has no "ad" (did you mean "add"?)' in evalkit("history", "ad").error
+    assert "publish a run: evalkit history add RUN" in evalkit("history").error
+    assert evalkit("history", "--json").out == "[]\n"
+    publish(evalkit.folder, entry(1, 0.8))
+    assert "-o needs --format" in evalkit("history", "-o", "x").error

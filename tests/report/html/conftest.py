@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from browsing import browser, watched
+
+__all__ = ["browser", "watched"]
