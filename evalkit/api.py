@@ -25,6 +25,8 @@ def run(*overrides: str) -> Report:
     from evalkit.evaluation import evaluate
 
     finished = evaluate(load(overrides))
+    if finished.stopped is not None:
+        raise finished.stopped
     return read(finished.folder)
 
 

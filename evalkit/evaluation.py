@@ -8,19 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cache.sqlite import SqliteCache
 from evalkit.config.build import build_cache, build_executor, build_mode, build_model, build_task, trials_of
 from evalkit.config.check import check_settings, public
-from evalkit.errors import DatasetError, RequestError
+from evalkit.errors import DatasetError, RequestError, RunStopped
 from evalkit.report.base import Report
 
 if TYPE_CHECKING:
+    from evalkit.budget import Budget
     from evalkit.comparison.rescore import Answers
     from evalkit.config.schema import RunConfig
     from evalkit.datasets.base import Dataset
+    from evalkit.executors.halt import Halt
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
     from evalkit.records import Generation
@@ -29,11 +32,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run's report and its folder; `too_many_failed` when more failed than `max_failed` allows."""
+    """A run's report and its folder; `too_many_failed` when more failed than `max_failed` allows.
+
+    `used_up` is the budget of a run that it ended, `stopped` the error that ended it; `interrupted` when
+    somebody did.
+    """
 
     report: Report
     folder: Path
     too_many_failed: bool
+    used_up: Budget | None = None
+    stopped: RunStopped | None = None
+    interrupted: bool = False
 
 
 def _run_id(created: datetime) -> str:
@@ -120,43 +130,60 @@ def evaluate(
     *,
     listen: Listener = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
+    command: Sequence[str] = (),
+    halt: Halt | None = None,
 ) -> Finished:
     """Run one evaluation; everything that can be checked is checked before the first request.
 
-    `listen` hears of every outcome, `say` gets one-line notices (a model is being fetched).
+    `listen` hears of every outcome, `say` gets one-line notices (a model is being fetched); `command` is the
+    command line for the report, without secrets. A run that an error of the server or `halt` ends early has
+    a report of what it was answered; where that is nothing, RunStopped or KeyboardInterrupt is raised.
     """
-    from evalkit.report.write import check_writable
-    from evalkit.runner import collect
-    from evalkit.scoring import Resampling, check_metrics, score
+    from evalkit.config.spending import build_budget, told
+    from evalkit.executors.halt import Halt
+    from evalkit.preflight import check_run, check_sending
+    from evalkit.runner import Stopped, collect
+    from evalkit.scoring import Resampling, score
 
     check_settings(config)
+    halt = halt or Halt()
     started, created = time.perf_counter(), datetime.now(UTC)
     mode = build_mode(config)
     model = build_model(config, say)
     task = build_task(config)
     for notice in task.dataset.notes:
         say(notice)
-    model.check(task.dataset.samples)
-    check_metrics(task)
-    if config.slices:
-        from evalkit.report.slices import SETTING, check_columns, facts_of
-
-        facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
-        check_columns(config.slices, facts, SETTING)
-    check_writable(Path(config.results_dir), task.name)
-    executor = build_executor(config, say)
+    check_run(task, model, config.slices, Path(config.results_dir))
+    budget = build_budget(config, model)
+    executor = build_executor(config, say, told(config, budget))
     cache = build_cache(config, say) if model.cacheable else None
+    stopped: Stopped | None = None
     try:
         collected = collect(
-            task, model, executor, cache, mode=mode, trials=trials_of(config), listen=listen, say=say
+            task,
+            model,
+            executor,
+            cache,
+            mode=mode,
+            trials=trials_of(config),
+            listen=listen,
+            say=say,
+            before_sending=partial(check_sending, model),
+            halt=halt,
         )
+    except Stopped as error:
+        if not error.collected.paid_for:
+            raise
+        collected, stopped = error.collected, error
     finally:
         if cache is not None:
             cache.close()
+    if halt.asked and not collected.paid_for:
+        raise KeyboardInterrupt
     resampling = Resampling(config.confidence, config.resamples, config.seed)
     scored = score(task, collected.outcomes, resampling)
 
-    from evalkit.report.base import COMPLETE
+    from evalkit.report.base import COMPLETE, OVER_BUDGET
     from evalkit.report.make import Run, report_of, sample_lines
     from evalkit.report.provenance import provenance
     from evalkit.report.write import write
@@ -171,15 +198,18 @@ def evaluate(
         scored=scored,
         config=public(config),
         seeds={"seed": config.seed, "bootstrap": config.seed},
-        provenance=provenance(),
+        provenance=provenance(command, scored.metrics.values()),
         suite=config.suite,
         slices=config.slices,
         resampling=resampling,
+        budget=budget,
     )
     report = report_of(run)
     folder = write(report, sample_lines(run), Path(config.results_dir))
     failed_share = report.counts["failed"] / max(1, report.counts["requests"])
-    return Finished(report, folder, report.status != COMPLETE and failed_share > config.max_failed)
+    too_many = report.status != COMPLETE and failed_share > config.max_failed
+    used_up = budget if report.status == OVER_BUDGET else None
+    return Finished(report, folder, too_many, used_up, stopped, halt.asked)
 
 
 @dataclass(frozen=True)
@@ -222,7 +252,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
         postprocess=postprocess.describe,
         config=public(config),
         seeds={"seed": config.seed, "bootstrap": config.seed},
-        provenance=provenance(),
+        provenance=provenance(metrics=scored.metrics.values()),
         slices=config.slices,
         resampling=resampling,
     )

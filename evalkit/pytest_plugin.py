@@ -52,18 +52,21 @@ class Gates:
         Settings of the gate are overrides too: "gate.margins={accuracy: 0.02}". A missing baseline fails.
         """
         __tracebackhide__ = True
-        from evalkit.comparison.render import markdown
+        from evalkit.comparison.publication import publication_of
         from evalkit.config.compose import load
         from evalkit.errors import EvalkitError
         from evalkit.evaluation import evaluate
         from evalkit.gating import gate
+        from evalkit.report.renderers.markdown import render
 
         cache = [f"cache={self._cache}"] if self._cache else []
         settings = [f"task={task}", f"gate={policy}", *cache, f"results_dir={self._results_dir}", *overrides]
         try:
             config = load(settings)
-            folder = evaluate(config).folder
-            done = gate(str(folder), baseline, self._results_dir, config.gate)
+            finished = evaluate(config)
+            if finished.stopped is not None:
+                raise finished.stopped
+            done = gate(str(finished.folder), baseline, self._results_dir, config.gate)
         except EvalkitError as error:
             pytest.fail(f"evalkit: {error}", pytrace=False)
         for case in done.comparison.cases:
@@ -72,8 +75,9 @@ class Gates:
                     self._report(f"{case.case} {one.metric}", one)
         if done.result.code:
             reasons = "\n".join(done.result.reasons)
+            table = render(publication_of(done.comparison))
             pytest.fail(
-                f"{done.result.verdict} (exit {done.result.code})\n{reasons}\n\n{markdown(done.comparison)}",
+                f"{done.result.verdict} (exit {done.result.code})\n{reasons}\n\n{table}",
                 pytrace=False,
             )
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from evalkit.cache import flight
 from evalkit.cache.base import Cache, Entry, Mode
 from evalkit.cache.explain import nearest
 from evalkit.client.base import Model, Reply, answers_in
-from evalkit.errors import ReplayMiss, RequestError
+from evalkit.errors import ReplayMiss, RequestError, RunStopped
 from evalkit.executors.base import Executor, Job, outcomes_of
+from evalkit.executors.halt import Halt
 from evalkit.executors.loop import run_to_end
 from evalkit.records import Outcome, Request, content_hash
 from evalkit.task import Task
@@ -50,6 +50,19 @@ class Collected:
     prompt_hashes: dict[str, str] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def paid_for(self) -> bool:
+        """Whether this run was answered anything that it did not find in the cache."""
+        return any(one.response is not None and not one.cached for one in self.outcomes)
+
+
+class Stopped(RunStopped):
+    """An error ended the run; `collected` is what came in before."""
+
+    def __init__(self, error: RunStopped, collected: Collected) -> None:
+        super().__init__(str(error))
+        self.collected = collected
+
 
 def jobs_of(task: Task, model: Model, trials: int) -> tuple[list[Job], dict[str, str]]:
     """Render every sample; return the jobs in dataset order and each sample's prompt hash."""
@@ -77,93 +90,112 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     trials: int = 1,
     listen: Listener = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
+    before_sending: Callable[[], None] = lambda: None,
+    halt: Halt | None = None,
 ) -> Collected:
     """Answer every sample from the cache or the model; `say` hears first how many requests that takes.
 
-    Raises ReplayMiss when replaying and an answer is absent, RunStopped when the server makes going on
-    pointless; answers that came before are in the cache.
+    `before_sending` is called when something must be sent. Once `halt` is asked for, nothing more is: what is
+    not answered then has a Failure of kind `interrupted`. Raises ReplayMiss when replaying and an answer is
+    absent, Stopped when the server makes going on pointless; answers that came before are in the cache.
     """
     jobs, hashes = jobs_of(task, model, trials)
     tally = _Tally(sum(job.request.choices for job in jobs), listen)
-    found = _from_cache(jobs, model, cache if mode.reads and model.cacheable else None)
+    found = from_cache(jobs, model, cache if mode.reads and model.cacheable else None)
     for outcome in found.values():
         tally.add(outcome)
     missing = _without(jobs, found)
     if missing and mode is Mode.REPLAY and model.cacheable:
         raise _replay_miss(missing, cache)
-    if missing and found:
-        different = len({job.request.key for job in missing})
-        say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
+    asking = _Asking(
+        model, executor, cache if mode.writes and model.cacheable else None, tally, halt or Halt()
+    )
     if missing:
-        keeper = cache if mode.writes and model.cacheable else None
-        ask = partial(_ask, model=model, executor=executor, cache=keeper, tally=tally)
-        if keeper is not None and mode.reads:
-            found |= _ask_together(missing, model, keeper, tally, ask)
-        else:
-            found |= run_to_end(ask(missing))
+        before_sending()
+        if found:
+            different = len({job.request.key for job in missing})
+            say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
+        asking.ask_all(missing, together=mode.reads)
+        found |= asking.found
     places = [(job.sample_id, job.trial + choice) for job in jobs for choice in range(job.request.choices)]
-    return Collected([found[place] for place in places], hashes, executor.timing)
+    collected = Collected([found[place] for place in places], hashes, executor.timing)
+    if asking.stopped is not None:
+        raise Stopped(asking.stopped, collected)
+    return collected
 
 
-def _ask_together(
-    jobs: Sequence[Job],
-    model: Model,
-    cache: Cache,
-    tally: _Tally,
-    ask: Callable[..., Coroutine[Any, Any, Found]],
-) -> Found:
-    """Ask what no other run of this process asks at the moment; what the others ask is in the cache then."""
-    found: Found = {}
-    while jobs:
-        with flight.claim(cache.path, (job.request.key for job in jobs)) as mine:
-            # A run that has ended since the first look may have answered some of them.
-            told = _from_cache([job for job in jobs if job.request.key in mine.keys], model, cache)
-            for outcome in told.values():
-                tally.add(outcome)
-            found |= told
-            rest = [job for job in _without(jobs, found) if job.request.key in mine.keys]
-            if rest:
-                found |= run_to_end(ask(rest, landed=mine.land))
-        jobs = _without(jobs, found)
-        flight.wait(cache.path, (job.request.key for job in jobs))
-    return found
+class _Asking:
+    """Asks a model; `found` is what became of each job so far, `stopped` the error that ended it."""
+
+    def __init__(
+        self, model: Model, executor: Executor, cache: Cache | None, tally: _Tally, halt: Halt
+    ) -> None:
+        self._model, self._executor, self._cache, self._tally = model, executor, cache, tally
+        self._halt = halt
+        self.found: Found = {}
+        self.stopped: RunStopped | None = None
+
+    def ask_all(self, jobs: Sequence[Job], *, together: bool) -> None:
+        """Find an outcome for every job; `together` with other runs of this process on the same cache."""
+        if together and self._cache is not None:
+            self._ask_together(jobs, self._cache)
+        else:
+            run_to_end(self._ask(jobs, lambda _: None))
+        for job in _without(jobs, self.found):  # the run ended while another one asked for it
+            kind = "interrupted" if self._halt.asked else "stopped"
+            never = [RequestError(kind, "not asked: the run ended before")] * job.request.choices
+            self._add(outcomes_of(job, never, attempts=0))
+
+    def _ask_together(self, jobs: Sequence[Job], cache: Cache) -> None:
+        """Ask what no other run of this process asks at the moment; what others ask is in the cache then."""
+        while jobs and not self._over:
+            with flight.claim(cache.path, (job.request.key for job in jobs)) as mine:
+                # A run that has ended since the first look may have answered some of them.
+                claimed = [job for job in jobs if job.request.key in mine.keys]
+                self._add(from_cache(claimed, self._model, cache).values())
+                rest = _without(claimed, self.found)
+                if rest:
+                    run_to_end(self._ask(rest, mine.land))
+            jobs = _without(jobs, self.found)
+            if not self._over:
+                flight.wait(cache.path, (job.request.key for job in jobs))
+
+    async def _ask(self, jobs: Sequence[Job], landed: Callable[[str], None]) -> None:
+        # Identical requests (equal samples) are asked once; each sample still has its own outcome.
+        alike: dict[str, list[Job]] = {}
+        for job in jobs:
+            alike.setdefault(job.request.key, []).append(job)
+        firsts = (some[0] for some in alike.values())
+        stream = self._executor.run(firsts, self._model, self._keep, self._halt)
+        try:
+            # Closed here, and not when it is collected: nothing is sent any more when the model is let go.
+            async with aclosing(stream):
+                async for outcome in stream:
+                    same = alike[outcome.request_key]
+                    self._add(_for_job(outcome, job, same[0]) for job in same)
+                    landed(outcome.request_key)
+        except RunStopped as error:
+            self.stopped = error
+        finally:
+            await self._model.close()
+
+    async def _keep(self, request: Request, reply: Reply) -> None:
+        if self._cache is not None:
+            await self._cache.put(request, Entry(reply.body, reply.latency))
+
+    def _add(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self.found[outcome.sample_id, outcome.trial] = outcome
+            self._tally.add(outcome)
+
+    @property
+    def _over(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self.stopped is not None or self._halt.asked
 
 
 def _without(jobs: Sequence[Job], found: Found) -> list[Job]:
     return [job for job in jobs if (job.sample_id, job.trial) not in found]
-
-
-async def _ask(
-    jobs: Sequence[Job],
-    *,
-    model: Model,
-    executor: Executor,
-    cache: Cache | None,
-    tally: _Tally,
-    landed: Callable[[str], None] = lambda _: None,
-) -> Found:
-    async def keep(request: Request, reply: Reply) -> None:
-        if cache is not None:
-            await cache.put(request, Entry(reply.body, reply.latency))
-
-    # Identical requests (equal samples) are asked once; each sample still has its own outcome.
-    alike: dict[str, list[Job]] = {}
-    for job in jobs:
-        alike.setdefault(job.request.key, []).append(job)
-    found: Found = {}
-    stream = executor.run((some[0] for some in alike.values()), model, keep)
-    try:
-        # Closed here, and not when it is collected: nothing is sent any more when the model is let go.
-        async with aclosing(stream):
-            async for outcome in stream:
-                for job in alike[outcome.request_key]:
-                    mine = _for_job(outcome, job, alike[outcome.request_key][0])
-                    found[mine.sample_id, mine.trial] = mine
-                    tally.add(mine)
-                landed(outcome.request_key)
-    finally:
-        await model.close()
-    return found
 
 
 def _for_job(outcome: Outcome, job: Job, asked: Job) -> Outcome:
@@ -177,7 +209,8 @@ def _for_job(outcome: Outcome, job: Job, asked: Job) -> Outcome:
     return replace(outcome, sample_id=job.sample_id, trial=trial, failure=failure, cached=failure is None)
 
 
-def _from_cache(jobs: Sequence[Job], model: Model, cache: Cache | None) -> Found:
+def from_cache(jobs: Sequence[Job], model: Model, cache: Cache | None) -> Found:
+    """Return the outcomes of jobs whose answers are in the cache."""
     found: Found = {}
     if cache is None:
         return found
@@ -219,6 +252,8 @@ class _Tally:
         self._counts: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
+        if outcome.failure is not None and not outcome.failure.attempts:
+            return  # never asked: that is no progress
         counts = self._counts
         counts["done"] += 1
         counts["cached"] += outcome.cached

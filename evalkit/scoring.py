@@ -93,7 +93,7 @@ def score(task: Scorable, outcomes: Sequence[Outcome], resampling: Resampling) -
     aggregates: list[Aggregate] = []
     for family, unbound in task.metrics.items():
         metric = unbound.bind(task.dataset.samples)
-        rows = _statistics(metric, generations, samples)
+        rows = statistics_of(metric, generations, samples)
         statistics[family] = rows
         metrics[family] = metric
         if len(rows):
@@ -154,9 +154,10 @@ def _counts(generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> C
     )
 
 
-def _statistics(
+def statistics_of(
     metric: Metric, generations: Sequence[Generation], samples: Mapping[str, Sample]
 ) -> FloatArray:
+    """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time."""
     parts = []
     for start in range(0, len(generations), BATCH):
         batch = generations[start : start + BATCH]

@@ -17,6 +17,7 @@ N = 200
 PROMPT = "Text: {{ text }}\nWhat is its sentiment?"
 HARMLESS = "Text: {{ text }}\nWhat is the sentiment of this text?"
 HARMFUL = "{{ text }} HARM"
+PRICED = ("model.prices.input=2.5", "model.prices.output=10")
 
 
 def answer(body: dict[str, object]) -> Reply:
@@ -48,10 +49,10 @@ def write_data(path: Path, n: int = N, shift: int = 0) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def evaluate(server: FakeOpenAI, template: str = PROMPT, *more: str) -> int:
+def evaluate(server: FakeOpenAI, template: str = PROMPT, *more: str, command: str = "run") -> int:
     return main(
         [
-            *("run", "task=sentiment", "prompt=sentiment_text", "dataset=jsonl", "dataset.path=data.jsonl"),
+            *(command, "task=sentiment", "prompt=sentiment_text", "dataset=jsonl", "dataset.path=data.jsonl"),
             *("dataset.input.text=text", "dataset.target=label", "metrics=[accuracy]"),
             *("model=openai", "model.name=gpt-4o", f"model.base_url={server.base_url}"),
             f"prompt.template='{template}'",
@@ -71,8 +72,20 @@ def test_run_accept_change_run_gate_diff(project: Path, capsys: Capture) -> None
         assert "evalkit accept" in capsys.readouterr().err
         assert main(["accept", "latest", "--reason", "the first prompt"]) == 0
 
+        capsys.readouterr()
+        assert evaluate(server, HARMLESS, *PRICED, "--max-usd=0.001", command="plan") == 5
+        assert evaluate(server, HARMLESS, *PRICED, "--max-usd=1", command="plan") == 0
+        planned = capsys.readouterr().out
+        assert f"{N}: 0 in the cache, {N} to send" in planned
+        # 90% right, 200 samples, one measurement: (1.645 + 0.842) sqrt(2 x 0.09 / 200) and Student's t.
+        assert "loss of accuracy 7.5 points at the most" in planned
+        assert server.count == N  # a plan sends nothing
+
         assert evaluate(server, HARMLESS) == 0  # every request changed, every answer is the same
         assert server.count == 2 * N
+        assert (
+            evaluate(server, HARMLESS, *PRICED, "--max-usd=0", command="plan") == 0
+        )  # it is in the cache now
         assert main(["gate"]) == 0
         capsys.readouterr()
 
@@ -128,11 +141,10 @@ def baseline_bytes(project: Path) -> dict[str, bytes]:
 
 
 def test_baseline_keeps_latency_and_cost_as_histograms(project: Path, capsys: Capture) -> None:
-    prices = ["model.prices.input=2.5", "model.prices.output=10"]
     with FakeOpenAI(answer) as server:
-        assert evaluate(server, PROMPT, *prices) == 0
+        assert evaluate(server, PROMPT, *PRICED) == 0
         assert main(["accept", "latest", "--reason", "start"]) == 0
-        assert evaluate(server, HARMLESS, *prices) == 0
+        assert evaluate(server, HARMLESS, *PRICED) == 0
     text = (project / "results" / "baselines" / "main" / "sentiment-data" / "measurements.json").read_text()
     measured = json.loads(text)
     assert sum(measured["latency"].values()) == N

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evalkit.cli.main import INTERRUPTED
 from evalkit.cli.output import note, print_table
 from evalkit.errors import RunStopped, UsageError, did_you_mean
 
@@ -101,20 +102,29 @@ def perform(config: RunConfig, words: Sequence[str] = ()) -> Finished:
     from evalkit.cli.progress import ProgressView
     from evalkit.config.build import build_prices
     from evalkit.config.check import public_override
+    from evalkit.cli.interrupts import heeding
     from evalkit.evaluation import evaluate
+    from evalkit.executors.halt import Halt
 
     title = f"{config.task.name} with {config.model.name}"
     command = ("evalkit", "run", *map(public_override, words))
+    halt = Halt()
     try:
-        with ProgressView(title, build_prices(config.model)) as view:
-            finished = evaluate(config, listen=view, say=note, command=command)
+        with heeding(halt), ProgressView(title, build_prices(config.model)) as view:
+            finished = evaluate(config, listen=view, say=note, command=command, halt=halt)
     except KeyboardInterrupt:
-        if config.cache.mode in {"rw", "refresh"}:
-            same = "the same command" if config.cache.mode == "rw" else "the same command with cache=rw"
-            note(f"every answer received so far is in the cache; {same} goes on from there")
+        _say_how_to_go_on(config)
         raise
     _say_counts(finished, config)
+    if finished.interrupted or finished.stopped:
+        _say_how_to_go_on(config)
     return finished
+
+
+def _say_how_to_go_on(config: RunConfig) -> None:
+    if config.cache.mode in {"rw", "refresh"}:
+        same = "the same command" if config.cache.mode == "rw" else "the same command with cache=rw"
+        note(f"every answer received so far is in the cache; {same} goes on from there")
 
 
 def print_finished(report: Report, folder: str) -> None:
@@ -126,8 +136,11 @@ def print_finished(report: Report, folder: str) -> None:
 
 
 def exit_code(finished: Finished) -> int:
-    """Return 5 when too many samples failed, or the budget did not suffice."""
-    return RunStopped.exit_code if finished.too_many_failed or finished.used_up else 0
+    """Return 130 when the run was interrupted, 5 when it was stopped, used up its budget or failed too often."""
+    if finished.interrupted:
+        return INTERRUPTED
+    ended = finished.too_many_failed or finished.used_up or finished.stopped
+    return RunStopped.exit_code if ended else 0
 
 
 def _say_used_up(budget: Budget, report: Report) -> None:
@@ -148,6 +161,9 @@ def _say_used_up(budget: Budget, report: Report) -> None:
 
 
 def _say_counts(finished: Finished, config: RunConfig) -> None:
+    from evalkit.report.base import WITH_FAILURES
+    from evalkit.report.remarks import drift, ending
+
     report = finished.report
     counts = report.counts
     if counts["failed"]:
@@ -156,12 +172,16 @@ def _say_counts(finished: Finished, config: RunConfig) -> None:
         note(
             f"{counts['failed']} of {counts['requests']} requests failed ({kinds}) and are not scored{again}"
         )
+    for remark in (*ending(report), *drift(report)):
+        note(remark)
     if finished.used_up is not None:
         _say_used_up(finished.used_up, report)
-    elif finished.too_many_failed:
+    if finished.stopped is not None:
+        note(f"evalkit: {finished.stopped}")
+    elif finished.too_many_failed and report.status == WITH_FAILURES:
         note(f"more than max_failed={config.max_failed:g} of the requests failed: exit code 5")
     if report.prompt is None:
         note(f"{report.task['name']}: {counts['requests']} recorded outputs, nothing was sent")
         return
-    sent = counts["requests"] - counts["cached"]
+    sent = counts["requests"] - counts["cached"] - report.failures.get("over_budget", 0)
     note(f"{report.task['name']}: {sent} requests sent, {counts['cached']} answers from the cache")

@@ -16,6 +16,7 @@ from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.find import find
 from evalkit.report.markdown import harmless
 from evalkit.report.overview import score_table
+from evalkit.report.remarks import drift, ending
 from evalkit.report.requests import Requests
 
 
@@ -96,6 +97,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "tokens", f"{report.usage['prompt']} prompt, {report.usage['completion']} completion"
     if report.cost is not None:
         yield "cost", f"{report.cost['usd']:.6f} USD ({report.cost['paid_usd']:.6f} paid by this run)"
+    for remark in (*ending(report), *drift(report)):
+        yield "note", remark
     for signature in dict.fromkeys(one.signature for one in report.metrics.values()):
         yield "signature", signature
     if report.parent is not None:

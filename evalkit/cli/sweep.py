@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.main import BUG
+from evalkit.cli.main import BUG, INTERRUPTED
 from evalkit.cli.output import note, one_line, print_tables, print_traceback
 from evalkit.cli.run import exit_code, perform, print_finished
+from evalkit.client.redaction import hide
 from evalkit.config.check import public_override
 from evalkit.config.compose import PRIMARY, checked, config_dir, our_search_path, register_schema
 from evalkit.config.explain import explained
@@ -50,11 +53,23 @@ def main(argv: Sequence[str]) -> int:
         jobs = Path(scratch) / "jobs.jsonl"
         os.environ[JOBS_VARIABLE] = str(jobs)
         try:
-            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=PRIMARY)(_job)()
+            with _without_keys() if options.cfg or options.info else nullcontext():
+                hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=PRIMARY)(_job)()
         finally:
             del os.environ[JOBS_VARIABLE]
             code = _finish(jobs, sweep=options.multirun)
         return code
+
+
+@contextmanager
+def _without_keys() -> Iterator[None]:
+    """Print what Hydra shows of the settings without the keys in them."""
+    shown = io.StringIO()
+    try:
+        with redirect_stdout(shown):
+            yield
+    finally:
+        print(hide(shown.getvalue()), end="")
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
@@ -115,16 +130,20 @@ def _job(composed: DictConfig) -> int:
         finished = perform(config, node.overrides.task)
         record["run"] = str(finished.folder.relative_to(Path(config.results_dir)))
         record["code"] = exit_code(finished)
+        if finished.stopped is not None:
+            record["error"] = one_line(str(finished.stopped))
     except EvalkitError as error:
-        record |= {"error": one_line(str(error)), "code": error.exit_code}
+        record |= {"error": one_line(hide(str(error))), "code": error.exit_code}
     except Exception as error:  # noqa: BLE001 - one job's bug must not take the others' results along
         print_traceback()
-        record |= {"error": one_line(f"{type(error).__name__}: {error} (a bug)"), "code": BUG}
-    if record["error"] and not single:
+        record |= {"error": one_line(hide(f"{type(error).__name__}: {error} (a bug)")), "code": BUG}
+    if record["error"] and not single and record["run"] is None:  # else it is told already
         note(f"evalkit: job {record['number']} ({' '.join(record['overrides'])}): {record['error']}")
     with Path(os.environ[JOBS_VARIABLE]).open("a", encoding="utf-8") as file:
         # One short append: safe between the processes of a parallel launcher.
         file.write(json.dumps({**record, **place}) + "\n")
+    if record["code"] == INTERRUPTED:
+        raise KeyboardInterrupt
     return int(record["code"])
 
 
@@ -146,7 +165,7 @@ def _finish(jobs: Path, *, sweep: bool) -> int:
 def _finish_single(record: Mapping[str, Any]) -> None:
     from evalkit.report.base import read
 
-    if record["error"]:
+    if record["run"] is None:
         note(f"evalkit: {record['error']}")
     else:
         folder = Path(record["results_dir"]) / record["run"]

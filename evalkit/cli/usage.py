@@ -24,6 +24,7 @@ settings (evalkit run --cfg job shows all of them with their values):
   model.path=FILE  model.output=COLUMN        with model=recorded: score what another system wrote
   metrics=[bleu,chrf]  metrics.bleu.tokenize=zh  slices=[COLUMN]
   trials=N  seed=N  cache.path=FILE  executor.concurrency=N  max_failed=SHARE  results_dir=FOLDER
+  budget.usd=X  budget.tokens=N               what the run may spend (evalkit plan says what it would)
 
 flags:
   -m, --multirun       run every combination of comma-separated values, then print one table

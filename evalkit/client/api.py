@@ -14,7 +14,7 @@ from evalkit.client.base import Endpoint, Prices, Reply
 from evalkit.client.content import request_parts
 from evalkit.client.failures import from_client, refused
 from evalkit.client.parameters import ANYTHING, Abilities
-from evalkit.client.redaction import Redaction
+from evalkit.client.redaction import Redaction, remember
 from evalkit.errors import ModelError, RequestError
 from evalkit.records import Message, Request, Response, Sample, canonical_json
 
@@ -105,6 +105,10 @@ class ApiModel:
         """Return the validated answer."""
         return self._endpoint.parse(body, choice)
 
+    def check_key(self) -> None:
+        """Raise ModelError when the environment has no key for a server that wants one."""
+        self._key()
+
     async def send(self, request: Request) -> Reply:
         """Ask once through the official client; its own retries are off, so that every attempt is seen."""
         client = self._client or await self._ready()
@@ -191,6 +195,7 @@ class ApiModel:
                 f"model {self.name}: the API key in the environment variable {variable} holds spaces or "
                 "characters that no HTTP header can carry; copy it again"
             )
+        remember(key)
         return key
 
     def _key(self) -> str:
@@ -232,6 +237,9 @@ class LocalModel(ApiModel):
         self.prices = Prices(0.0, 0.0)
         # The server has one slot: waiting for it here keeps the queue out of latencies and time limits.
         self._slot = asyncio.Semaphore(1)
+
+    def check_key(self) -> None:
+        """The embedded server makes one up for itself."""
 
     @property
     def identity(self) -> str:

@@ -112,6 +112,11 @@ class AzureModel(ApiModel):
     def _official(self) -> bool:
         return True
 
+    def check_key(self) -> None:
+        """Raise ModelError when the environment has neither key nor token."""
+        if not self._secret(self._token_env):
+            self._key()
+
     async def send(self, request: Request) -> Reply:
         """Ask once; a token that is refused may be too old."""
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from evalkit.errors import RequestError
 from evalkit.records import Message, Request, Response, Sample
@@ -95,11 +95,20 @@ class Model(Protocol):
         ...
 
     async def send(self, request: Request) -> Reply:
-        """Ask once; RequestError when there is no answer. Keys and servers are looked for only here."""
+        """Ask once; RequestError when there is no answer. Servers are looked for only here."""
         ...
 
     async def close(self) -> None:
         """Let go of connections and servers; safe when nothing was ever sent."""
+        ...
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """A model that can say before anything is sent whether its key is there."""
+
+    def check_key(self) -> None:
+        """Raise ModelError when it is not."""
         ...
 
 

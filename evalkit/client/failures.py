@@ -81,7 +81,7 @@ def _from_status(error: openai.APIStatusError, hide: Callable[[str], str]) -> Re
     if words & CONTEXT or (status < SERVER_ERROR and CONTEXT_WORDS in said):
         return RequestError("context_length", said)
     if words & FILTERED:
-        return RequestError("content_filter", said + _filters(error.body))
+        return RequestError("content_filter", said + hide(_filters(error.body)))
     if status in FATAL:
         kind = FATAL[status]
         return RequestError(kind, f"{said} ({REMEDY[kind]})", fatal=True)

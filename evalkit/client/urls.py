@@ -33,9 +33,12 @@ class BaseUrl:
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown: the password, and each value of the query whose name speaks of a key."""
+        """What must not be shown: the password (or a user without one, which some gateways take for a key),
+        and each value of the query whose name speaks of a key.
+        """
         hidden = [value for name, value in self.query.items() if SECRET_NAME.search(name)]
-        return hidden if self.credentials is None else [*hidden, self.credentials[1]]
+        user, password = self.credentials or ("", "")
+        return [*hidden, password or user]
 
     @property
     def official(self) -> bool:

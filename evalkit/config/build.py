@@ -13,10 +13,8 @@ from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, Pr
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
 from evalkit.plugins import construct, plugin, takes
 from evalkit.prompts import Prompt
-from evalkit.tokens import answer_limit
 
 if TYPE_CHECKING:
-    from evalkit.budget import Budget
     from evalkit.cache.sqlite import SqliteCache
     from evalkit.client.base import Model, Prices
     from evalkit.client.parameters import Abilities
@@ -386,6 +384,8 @@ def build_executor(
     for name in ("deadline", "run_deadline"):
         if not getattr(settings, name) > 0:
             raise ConfigError(f"executor.{name}={getattr(settings, name)}: seconds, more than 0")
+    if not settings.grace >= 0:
+        raise ConfigError(f"executor.grace={settings.grace}: seconds, 0 or more")
     for name in ("rpm", "tpm"):
         limit = getattr(limits, name)
         if limit is not None and limit < 1:
@@ -396,50 +396,13 @@ def build_executor(
     usual = ExecutorConfig()
     asked = {
         name: getattr(settings, name)
-        for name in ("deadline", "run_deadline", "adaptive")
+        for name in ("deadline", "run_deadline", "grace", "adaptive")
         if name in takes(cls) or getattr(settings, name) != getattr(usual, name)
     }
     asked |= {name: limit for name, limit in vars(limits).items() if limit is not None}
     asked |= {} if budget is None else {"budget": budget}
     asked |= {"say": say} if "say" in takes(cls) else {}
     return construct(cls, common | asked, "executor")  # type: ignore[no-any-return]
-
-
-def build_budget(config: RunConfig, model: Model) -> Budget:
-    """Return what the run may spend; ConfigError where a limit could not be held to."""
-    from evalkit.budget import Budget
-
-    limits = config.budget
-    prices = model.prices
-    batch = bool(getattr(plugin(config.executor._target_, "executor"), "batch", False))
-    max_output = config.model.max_output
-    if not model.needs_prompt:
-        return Budget(prices)  # nothing is sent
-    if limits.usd is not None:
-        _check_priced(config, prices)
-    limited = limits.usd is not None or limits.tokens is not None
-    if limited and not (answer_limit(_params(config.model)) or max_output):
-        name = "usd" if limits.usd is not None else "tokens"
-        raise ConfigError(
-            f"budget.{name}={getattr(limits, name):g}: nothing limits the length of an answer of "
-            f"{model.name}, so the worst case is unknown; set model.params.max_tokens=N (reasoning models: "
-            "max_completion_tokens), or model.max_output=N where the model has a longest answer"
-        )
-    return Budget(prices, limits.usd, limits.tokens, max_output, batch)
-
-
-def _check_priced(config: RunConfig, prices: Prices | None) -> None:
-    budget, model = config.budget.usd, config.model
-    if prices is None:
-        raise ConfigError(
-            f"budget.usd={budget:g}: no price is known for {model.name}; set model.prices.input=… and "
-            "model.prices.output=… (US dollars per million tokens), or model.prices_file=FILE"
-        )
-    if model.params.service_tier == "priority" and not prices.source:
-        raise ConfigError(
-            f"budget.usd={budget:g}: the prices known for {model.name} are not those of "
-            "service_tier=priority, which cost more; give them with model.prices_file=FILE"
-        )
 
 
 def build_mode(config: RunConfig) -> Mode:

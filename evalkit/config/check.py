@@ -14,7 +14,11 @@ from evalkit.errors import ConfigError, ModelError, did_you_mean
 from evalkit.prompts import FORMS
 
 LONGEST_NAME = 100  # characters; file systems allow 255 bytes
-SHORTEST_KEY = 16  # characters; "none" or "EMPTY", as local servers like it, is no secret
+# Names in model.extra and model.options whose values are secrets.
+SECRET_SETTING = re.compile(
+    r"(.*[-_])?(api[-_]?key|authorization|bearer|password|passwd|secret|(access|auth)[-_]?token)",
+    re.IGNORECASE,
+)
 HIDDEN = "…"
 
 
@@ -57,10 +61,12 @@ def public(config: RunConfig) -> dict[str, Any]:
 
 
 def public_override(override: str) -> str:
-    """Return an override as it may be shown and kept: no credentials in addresses, no Hydra escapes."""
+    """Return an override as it may be shown and kept: no keys, no credentials in addresses, no Hydra escapes."""
+    from evalkit.client.redaction import hide
+
     override = override.replace("\\:", ":")
     override = re.sub(r"(?<=://)[^/\s]*@", "", override)
-    return re.sub(r"(base_url=[^?]*)\?.*", r"\1", override)
+    return hide(re.sub(r"(base_url=[^?]*)\?.*", r"\1", override))
 
 
 def _check_fewshot(settings: FewShotConfig) -> None:
@@ -91,28 +97,46 @@ def _check_name(setting: str, name: str) -> None:
 
 
 def _check_secrets(config: RunConfig) -> None:
-    """The settings are written into the report, so the key must not be among them."""
+    """The settings are written into the report, so no key must be among them."""
+    from evalkit.client import redaction
+
+    keys = redaction.of_environment()
     for setting in ("api_key_env", "token_env"):
         variable = getattr(config.model, setting)
-        if variable is not None:
-            _check_secret(config, setting, variable)
+        if variable is None:
+            continue
+        _check_variable(setting, variable)
+        key = os.environ.get(variable, "").strip()
+        if len(key) >= redaction.SHORTEST_KEY:  # "none" or "EMPTY", as local servers like it, is no secret
+            redaction.remember(key)
+            keys[variable] = key
+    for path, text in _texts(public(config)):
+        for variable, key in keys.items():
+            if key in text:
+                raise ConfigError(
+                    f"{path} holds the API key of {variable}, and settings are written into reports; "
+                    "take it out: the key is sent by itself"
+                )
+        if path.startswith("model.") and (redaction.LOOKS_LIKE_KEY.search(text) or _names_secret(path)):
+            raise ConfigError(
+                f"{path} looks like an API key, and settings are written into reports; take it out, and put "
+                "the key into the environment variable that model.api_key_env names"
+            )
 
 
-def _check_secret(config: RunConfig, setting: str, variable: str) -> None:
+def _check_variable(setting: str, variable: str) -> None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
         raise ConfigError(
             f"model.{setting} must be the name of an environment variable, never the key itself; "
             f"export OPENAI_API_KEY=… and leave model.{setting} alone"
         )
-    key = os.environ.get(variable, "").strip()
-    if len(key) < SHORTEST_KEY:
-        return
-    for path, text in _texts(public(config)):
-        if key in text:
-            raise ConfigError(
-                f"{path} holds the API key of {variable}, and settings are written into reports; "
-                "take it out: the key is sent by itself"
-            )
+
+
+def _names_secret(path: str) -> bool:
+    _, group, *names = path.split(".")
+    return group in {"extra", "options"} and any(
+        SECRET_SETTING.fullmatch(name.partition("[")[0]) for name in names
+    )
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

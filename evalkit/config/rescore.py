@@ -32,7 +32,7 @@ def rescoring_settings(stored: Mapping[str, Any], overrides: Sequence[str]) -> R
     for one in parsed:
         _check(one)
     node = OmegaConf.create(dict(stored))
-    chosen = [one for one in parsed if _root(one) == METRICS]
+    chosen = [one for one in parsed if root_of(one) == METRICS]
     if any(one.key_or_group == METRICS for one in chosen):
         metrics = composed([str(one.input_line) for one in chosen])[METRICS]
         # Not resolved here: a metric's option may refer to the dataset's, which is the stored run's.
@@ -40,8 +40,8 @@ def rescoring_settings(stored: Mapping[str, Any], overrides: Sequence[str]) -> R
         parsed = [one for one in parsed if one not in chosen]
     with explained(overrides):
         for one in parsed:
-            _apply(node, one)
-    return from_plain(_plain(node))
+            apply(node, one)
+    return from_plain(plain_of(node))
 
 
 def _check(override: Override) -> None:
@@ -64,7 +64,8 @@ def _check(override: Override) -> None:
     )
 
 
-def _apply(node: DictConfig, override: Override) -> None:
+def apply(node: DictConfig, override: Override) -> None:
+    """Set or take out one value of stored settings; ConfigError for a metric that there is not."""
     name = override.key_or_group
     if override.is_delete():
         parent, _, leaf = name.rpartition(".")
@@ -78,11 +79,13 @@ def _apply(node: DictConfig, override: Override) -> None:
     OmegaConf.update(node, name, override.value(), merge=False, force_add=True)
 
 
-def _root(override: Override) -> str:
+def root_of(override: Override) -> str:
+    """Return the first word of what an override sets: `metrics` of metrics.bleu.tokenize."""
     return str(override.key_or_group).partition(".")[0]
 
 
-def _plain(node: DictConfig) -> dict[str, Any]:
+def plain_of(node: DictConfig) -> dict[str, Any]:
+    """Return settings as plain data, not yet resolved."""
     value = OmegaConf.to_container(node, resolve=False)
     assert isinstance(value, dict)
     return {str(key): one for key, one in value.items()}

@@ -152,6 +152,7 @@ class ExecutorConfig:
     attempts: int = 10  # of one request
     deadline: float = 600.0  # seconds in which a request is tried, the server's own wishes apart
     run_deadline: float = 86_400.0  # seconds after which a run sends nothing more
+    grace: float = 10.0  # seconds for what is in flight when the run is interrupted or stopped
     adaptive: bool = True  # fewer requests in flight where the server calls it too much
 
 

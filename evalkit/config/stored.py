@@ -1,4 +1,4 @@
-"""What a stored run was made with, built again from the settings in its report; nothing is asked or fetched."""
+"""What a stored run was made with, built again from the settings in its report; nothing is asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evalkit.config.build import build_dataset, build_model, build_postprocess
 from evalkit.config.compose import from_plain
+from evalkit.config.spending import build_budget
 from evalkit.errors import EvalkitError
 from evalkit.report.verify import AtHand
 
@@ -32,9 +33,12 @@ def at_hand(report: Report, *, fetch: bool = False) -> AtHand:
             lacking[part] = str(error)
             return None
 
+    postprocess = attempt("postprocess", lambda: build_postprocess(report.postprocess))
     config = attempt("settings", lambda: from_plain(report.config))
     if config is None:
-        return AtHand(lacking=dict.fromkeys(("postprocess", "model", "dataset"), lacking["settings"]))
+        return AtHand(
+            postprocess, lacking={**lacking, "model": lacking["settings"], "dataset": lacking["settings"]}
+        )
     _same_server(config, report)
     dataset = None
     if config.dataset.path == "-":
@@ -43,10 +47,13 @@ def at_hand(report: Report, *, fetch: bool = False) -> AtHand:
         lacking["dataset"] = "the data is on the hub; --fetch reads it"
     else:
         dataset = attempt("dataset", lambda: build_dataset(config.dataset))
+    model = attempt("model", lambda: build_model(config))
+    budget = None if model is None else attempt("budget", lambda: build_budget(config, model))
     return AtHand(
-        postprocess=attempt("postprocess", lambda: build_postprocess(report.postprocess)),
-        model=attempt("model", lambda: build_model(config)),
+        postprocess=postprocess,
+        model=model,
         dataset=dataset,
+        batch=budget is not None and budget.batch,
         lacking=lacking,
     )
 

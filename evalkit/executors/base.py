@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from evalkit.client.base import Model, Reply
 from evalkit.errors import RequestError
+from evalkit.executors.halt import Halt
 from evalkit.records import Failure, Outcome, Request, Response, Usage
 
 Keep = Callable[[Request, Reply], Awaitable[None]]
@@ -50,11 +51,15 @@ class Executor(Protocol):
         """What was sent and waited for so far, as plain data for the report's timing; empty for nothing."""
         ...
 
-    def run(self, jobs: Iterable[Job], model: Model, keep: Keep) -> AsyncGenerator[Outcome, None]:
-        """Yield an outcome for each job's every choice, in any order; RunStopped when going on is pointless.
+    def run(
+        self, jobs: Iterable[Job], model: Model, keep: Keep, halt: Halt | None = None
+    ) -> AsyncGenerator[Outcome, None]:
+        """Yield an outcome for each job's every choice, in any order.
 
         A job holds its slot until `keep` has returned, so a killed process loses at most what was in flight.
-        Closing the generator ends all that still runs.
+        When `halt` is asked for, or an error makes going on pointless, nothing more is sent, and what is in
+        flight has a while to be answered; a job that was never asked has a Failure with 0 attempts. Such an
+        error is raised at the end, as RunStopped. Closing the generator ends all that still runs.
         """
         ...
 

@@ -49,7 +49,7 @@ def stored(report: Report) -> Stored:
             sample = Sample(
                 line["id"], line["input"], line["target"], line.get("metadata", {}), line.get("group")
             )
-            outcomes.append(_outcome(line))
+            outcomes.append(outcome_of(line))
             changed = sample.hash != line["hash"]
         except (KeyError, TypeError, AttributeError) as error:
             raise ReportError(f"{where}: damaged ({error}); run the task again") from error
@@ -115,7 +115,8 @@ def rescored_lines(found: Stored, scored: Scored) -> Iterator[dict[str, Any]]:
         yield made
 
 
-def _outcome(line: Mapping[str, Any]) -> Outcome:
+def outcome_of(line: Mapping[str, Any]) -> Outcome:
+    """Return what a line of samples.jsonl says became of its request; KeyError, TypeError when damaged."""
     cached = bool(line["cached"])
     if "failure" in line:
         failure = Failure(line["id"], line["trial"], **line["failure"])
@@ -123,6 +124,8 @@ def _outcome(line: Mapping[str, Any]) -> Outcome:
     response = Response(
         text=line["output"],
         finish_reason=line["finish_reason"],
+        model=line.get("model"),
+        system_fingerprint=line.get("system_fingerprint"),
         usage=None if line["usage"] is None else Usage(**line["usage"]),
         logprobs=line.get("logprobs"),
         tool_calls=line.get("tool_calls"),

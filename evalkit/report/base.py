@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import ReportError
 from evalkit.plugins import construct, plugin
 from evalkit.records import Aggregate
+from evalkit.report.migrate import migrated
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import Metric
 
-# 2: slices, classes and parent, which version 1 had not; what reads a report takes them for empty there.
+# Each step from an older version is in migrate.py; the schemas in schema/ describe this one.
 SCHEMA_VERSION = 2
 RUNS = "runs"
 REPORT = "report.json"
@@ -25,6 +26,14 @@ MARKDOWN = "report.md"
 
 COMPLETE = "complete"
 WITH_FAILURES = "complete_with_failures"
+OVER_BUDGET = "over_budget"
+"""The budget was used up before every sample was asked; the next run goes on from the cache."""
+STOPPED = "stopped"
+"""An error of the server ended the run (key, quota, model, no server); the next goes on from the cache."""
+INTERRUPTED = "interrupted"
+"""Somebody ended the run; the next goes on from the cache."""
+ENDED_EARLY = (INTERRUPTED, STOPPED, OVER_BUDGET)
+"""States of a run that did not ask for every sample: also the kinds of the Failures of those it did not ask for."""
 
 # What every reader of a report takes for granted; a file without it was damaged or edited.
 NEEDED = {
@@ -72,9 +81,10 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Show the score table in a notebook."""
-        from evalkit.report.table import html, score_table
+        from evalkit.report.overview import score_grid
+        from evalkit.report.renderers.fragment import fragment
 
-        return html(score_table([self]))
+        return fragment(score_grid([self]))
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain data of report.json."""
@@ -110,14 +120,7 @@ def read(folder: Path) -> Report:
         raise ReportError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: damaged ({error}); run the task again") from error
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise ReportError(f"{path}: not an evalkit report (no schema_version)")
-    if version > SCHEMA_VERSION:
-        raise ReportError(
-            f"{path}: written by a newer evalkit (schema {version}, this one reads up to {SCHEMA_VERSION}); "
-            "upgrade evalkit"
-        )
+    data = migrated(data, SCHEMA_VERSION, str(path))
     try:
         for part, names in NEEDED.items():
             for name in names:

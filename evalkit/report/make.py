@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from evalkit.budget import Budget, add, price
 from evalkit.metrics.base import LabelMetric
 from evalkit.records import Generation, Outcome, Response, Usage
-from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
+from evalkit.report.base import COMPLETE, ENDED_EARLY, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
 from evalkit.report.slices import slices_of
 from evalkit.scoring import Resampling, combine_trials
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from evalkit.runner import Collected
     from evalkit.scoring import Scored
     from evalkit.task import Task
-
-MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Run:
     suite: str | None = None
     slices: Sequence[str] = ()
     resampling: Resampling = field(default_factory=Resampling)
+    budget: Budget | None = None
 
 
 def report_of(run: Run) -> Report:
@@ -51,7 +51,7 @@ def report_of(run: Run) -> Report:
     usage = total_usage(outcomes)
     return Report(
         run_id=run.run_id,
-        status=WITH_FAILURES if failures else COMPLETE,
+        status=status_of(failures),
         created=run.created,
         task={"name": run.task.name},
         dataset={
@@ -84,7 +84,7 @@ def report_of(run: Run) -> Report:
         },
         failures=dict(sorted(failures.items())),
         usage=asdict(usage),
-        cost=cost_of(outcomes, run.model.prices),
+        cost=cost_of(outcomes, run.model.prices, run.budget),
         timing={"seconds": round(run.seconds, 3), **_latencies(responses), **_sending(run)},
         provenance=run.provenance,
         config=run.config,
@@ -95,6 +95,12 @@ def report_of(run: Run) -> Report:
         else {},
         classes=classes_by_family(run.scored),
     )
+
+
+def status_of(failures: Mapping[str, int]) -> str:
+    """Return a run's status by its failures, counted by kind."""
+    early = next((one for one in ENDED_EARLY if one in failures), None)
+    return early or (WITH_FAILURES if failures else COMPLETE)
 
 
 def classes_by_family(scored: Scored) -> dict[str, Any]:
@@ -182,7 +188,7 @@ def _answer(generation: Generation) -> dict[str, Any]:
     answer: dict[str, Any] = {"prediction": generation.prediction, "output": response.text}
     if generation.unparsed is not None:
         answer["unparsed"] = generation.unparsed
-    for name in ("refusal", "tool_calls", "logprobs"):
+    for name in ("model", "system_fingerprint", "refusal", "tool_calls", "logprobs"):
         value = getattr(response, name)
         if value is not None:
             answer[name] = value
@@ -212,8 +218,9 @@ def _counted(values: Any) -> dict[str, int]:
 
 def total_usage(outcomes: Any) -> Usage:
     """Add up the tokens of all answers, cached ones included; samples that asked the same share an answer."""
-    answers = {one.request_key: one.response.usage for one in outcomes if one.response is not None}
-    usages = [usage for usage in answers.values() if usage is not None]
+    told = (one for one in outcomes if one.response is not None and one.response.usage is not None)
+    # Of several choices of one request, the first alone has its usage.
+    usages = {one.request_key: one.response.usage for one in told}.values()
     return Usage(
         prompt=sum(one.prompt for one in usages),
         completion=sum(one.completion for one in usages),
@@ -222,20 +229,29 @@ def total_usage(outcomes: Any) -> Usage:
     )
 
 
-def cost_of(outcomes: Any, prices: Prices | None) -> dict[str, Any] | None:
-    """Return what the answers cost when they were asked (`usd`), and what this run paid (`paid_usd`)."""
+def cost_of(
+    outcomes: Sequence[Outcome], prices: Prices | None, budget: Budget | None = None
+) -> dict[str, Any] | None:
+    """Return what the answers cost when they were asked (`usd`), and what this run paid (`paid_usd`).
+
+    `unanswered_usd` is the part of the latter that went to attempts without an answer; `unknown_usd` may have
+    been charged on top, at most, for `unknown_attempts` of which no usage was told.
+    """
     if prices is None:
         return None
-    fresh = [one for one in outcomes if not one.cached]
+    spent = budget or Budget(prices)
+    fresh = total_usage([one for one in outcomes if not one.cached])
+    unanswered = _rest(spent.used, fresh)
     return {
-        "usd": price(total_usage(outcomes), prices),
-        "paid_usd": price(total_usage(fresh), prices),
+        "usd": price(total_usage(outcomes), prices, batch=spent.batch),
+        "paid_usd": price(add(fresh, unanswered), prices, batch=spent.batch),
+        "unanswered_usd": price(unanswered, prices, batch=spent.batch),
+        **spent.facts(),
         "prices": asdict(prices),
     }
 
 
-def price(usage: Usage, prices: Prices) -> float:
-    """US dollars; cached prompt tokens at their own price where there is one."""
-    cached_price = prices.input if prices.cached_input is None else prices.cached_input
-    fresh = max(0, usage.prompt - usage.cached)
-    return (fresh * prices.input + usage.cached * cached_price + usage.completion * prices.output) / MILLION
+def _rest(used: Usage, answered: Usage) -> Usage:
+    """Return the tokens used beyond those of the answers; nothing where the executor told of none."""
+    whole, part = asdict(used), asdict(answered)
+    return Usage(**{name: max(0, whole[name] - part[name]) for name in whole})

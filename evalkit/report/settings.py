@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from evalkit.records import Aggregate
 from evalkit.report.base import Report
+from evalkit.report.grid import Cell, Column, Grid, Kind, Mark, number_cell, score_cell, with_best
+from evalkit.report.overview import score_column, score_grid
 from evalkit.report.suite import Member
-from evalkit.report.table import Table, interval, note, score_table, shown, shown_metrics
+from evalkit.report.table import note, shown_metrics
 
-BEST = "*"
-Marks = Mapping[tuple[str, str], str]
-"""What to write behind a value, by run id and metric: how it differs from the row of reference."""
+Marks = Mapping[tuple[str, str], Mark]
+"""How values differ from the row of reference, by run id and metric."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def rows_of(members: Sequence[Member], reports: Mapping[str, Report]) -> list[Ro
     ]
 
 
-def settings_tables(rows: Sequence[Row], *, every: bool = False, marks: Marks | None = None) -> list[Table]:
+def settings_grids(rows: Sequence[Row], *, every: bool = False, marks: Marks | None = None) -> list[Grid]:
     """Return a table for each task and dataset; where each has one row only, one table of all the metrics.
 
     `every` shows all metrics, not each family's headline. The best of a column is marked.
@@ -56,62 +55,39 @@ def settings_tables(rows: Sequence[Row], *, every: bool = False, marks: Marks | 
     if not groups:
         return []
     if max(map(len, groups.values())) == 1 and len(groups) > 1:
-        return [score_table([row.report for row in rows if row.report is not None], every=every)]
+        return [score_grid([row.report for row in rows if row.report is not None], every=every)]
     several = len(groups) > 1
     return [
-        _table(some, every=every, marks=marks or {}, heading=" on ".join(key) if several else "")
+        _grid(some, every=every, marks=marks or {}, heading=" on ".join(key) if several else "")
         for key, some in groups.items()
     ]
 
 
-@dataclass
-class _Column:
-    """Cells, and the numbers behind them for the mark of the best."""
-
-    name: str
-    cells: list[str] = field(default_factory=list)
-    numbers: list[float | None] = field(default_factory=list)
-    higher_is_better: bool = False
-
-    def add(self, number: float | None, cell: str) -> None:
-        self.numbers.append(None if number is None or math.isnan(number) else number)
-        self.cells.append(cell)
-
-    @property
-    def marked(self) -> list[str]:
-        """The cells with the best marked, where they differ; a mark widens no other column's cells."""
-        known = [one for one in self.numbers if one is not None]
-        if len(known) < 2 or min(known) == max(known):  # noqa: PLR2004 - a best needs a second
-            return self.cells
-        best = (max if self.higher_is_better else min)(known)
-        return [
-            cell.replace(" ", f"{BEST} ", 1)
-            if number == best and " " in cell
-            else cell + BEST * (number == best)
-            for cell, number in zip(self.cells, self.numbers, strict=True)
-        ]
-
-
-def _table(rows: Sequence[Row], *, every: bool, marks: Marks, heading: str) -> Table:
+def _grid(rows: Sequence[Row], *, every: bool, marks: Marks, heading: str) -> Grid:
     reports = [row.report for row in rows if row.report is not None]
     constant = [label for label in rows[0].settings if len({row.settings[label] for row in rows}) == 1]
     labels = [label for label in rows[0].settings if label not in constant] or list(rows[0].settings)
-    columns = [_Column("#", [str(row.number) for row in rows])]
-    columns += [_Column(label, [row.settings[label] for row in rows]) for label in labels]
-    measured = [_metric(name, reports, marks) for name in metric_names(reports, every=every)]
-    measured += [
-        _plain("cost USD", reports, lambda one: one.cost["usd"] if one.cost else None, "{:.4f}"),
-        _plain("latency s", reports, lambda one: one.timing.get("latency_p50"), "{:.2f}"),
-    ]
-    measured = [one for one in measured if any(number is not None for number in one.numbers)]
-    last = [
-        _Column("failed", [str(one.counts["failed"]) for one in reports]),
-        _Column("run", [one.run_id for one in reports]),
-    ]
-    header = tuple(one.name for one in (*columns, *measured, *last))
-    cells = [one.cells for one in columns] + [one.marked for one in measured] + [one.cells for one in last]
-    told = "; ".join(part for part in (heading, note(reports), _reading(reports, marks)) if part)
-    return Table(header, tuple(zip(*cells, strict=True)), told)
+    measures = [metric_measure(name, reports, marks) for name in metric_names(reports, every=every)]
+    measures = [one for one in (*measures, COST, LATENCY) if any(one.of(report) for report in reports)]
+    columns = (
+        Column("#", Kind.NUMBER),
+        *map(Column, labels),
+        *(one.column for one in measures),
+        Column("failed", Kind.NUMBER),
+        Column("run"),
+    )
+    cells = tuple(
+        (
+            number_cell(row.number),
+            *(Cell(row.settings[label]) for label in labels),
+            *(one.of(report) or Cell("-") for one in measures),
+            number_cell(report.counts["failed"]),
+            Cell(report.run_id),
+        )
+        for row, report in zip(rows, reports, strict=True)
+    )
+    told = "; ".join(part for part in (note(reports), reading(reports, marks)) if part)
+    return with_best(Grid(columns, cells, told, heading))
 
 
 def metric_names(reports: Sequence[Report], *, every: bool) -> list[str]:
@@ -125,34 +101,41 @@ def metric_names(reports: Sequence[Report], *, every: bool) -> list[str]:
     return list(names)
 
 
-def _metric(name: str, reports: Sequence[Report], marks: Marks) -> _Column:
-    column = _Column(name)
-    for report in reports:
-        one: Aggregate | None = report.metrics.get(name)
-        if one is None:
-            column.add(None, "-")
-            continue
-        column.higher_is_better = one.higher_is_better
-        mark = marks.get((report.run_id, name), "")
-        column.add(one.value, " ".join(filter(None, (shown(one.value, one.maximum), interval(one), mark))))
-    return column
+@dataclass(frozen=True)
+class Measure:
+    """What a column shows: how it is headed, and a run's cell (None without a value)."""
+
+    column: Column
+    of: Callable[[Report], Cell | None]
 
 
-def _plain(
-    name: str, reports: Sequence[Report], value: Callable[[Report], float | None], form: str
-) -> _Column:
-    column = _Column(name)
-    for report in reports:
-        number = value(report)
-        column.add(number, "-" if number is None else form.format(number))
-    return column
+def metric_measure(name: str, reports: Sequence[Report], marks: Marks) -> Measure:
+    """Return a metric's measure."""
+
+    def cell(report: Report) -> Cell | None:
+        one = report.metrics.get(name)
+        return None if one is None else score_cell(one, marks.get((report.run_id, name)))
+
+    return Measure(score_column(name, reports), cell)
 
 
-def _reading(reports: Sequence[Report], marks: Marks) -> str:
+def _cost(report: Report) -> Cell | None:
+    return number_cell(report.cost["usd"], "{:.4f}") if report.cost else None
+
+
+def _latency(report: Report) -> Cell | None:
+    median = report.timing.get("latency_p50")
+    return None if median is None else number_cell(median, "{:.2f}")
+
+
+COST = Measure(Column("cost USD", Kind.NUMBER, higher_is_better=False), _cost)
+LATENCY = Measure(Column("latency s", Kind.NUMBER, higher_is_better=False), _latency)
+
+
+def reading(reports: Sequence[Report], marks: Marks) -> str:
+    """Say how costs, latencies and marks are read."""
     told = []
-    if len(reports) > 1:
-        told.append(f"{BEST} best of its column")
-    if any(one.timing.get("latency_p50") is not None for one in reports):
+    if any(_latency(one) for one in reports):
         told.append("latency: median")
     if marks:
         told.append("differences in points from the row of reference, p two-sided, Holm over the table")

@@ -1,4 +1,4 @@
-"""Score tables: reports -> rows of text cells, the same for every renderer."""
+"""Tables of texts, and how scores and intervals are spelled everywhere."""
 
 from __future__ import annotations
 
@@ -21,16 +21,6 @@ class Table:
     note: str
 
 
-def html(table: Table) -> str:
-    """Return an HTML table for notebooks; every cell is escaped."""
-    from html import escape
-
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
-    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(table.note)}</p>"
-
-
 def shown(value: float | None, maximum: float) -> str:
     """Return a stored value in percent or points, one decimal: 0.873 -> 87.3, BLEU 34.21 -> 34.2."""
     if value is None or math.isnan(value):
@@ -48,56 +38,6 @@ def interval(one: Aggregate) -> str:
 def shown_metrics(report: Report, *, every: bool) -> dict[str, Aggregate]:
     """Return a report's metrics; those of single classes (`f1[positive]`) only when `every` one is wanted."""
     return {name: one for name, one in report.metrics.items() if every or "[" not in name}
-
-
-def score_table(reports: Sequence[Report], *, every: bool = False) -> Table:
-    """One line per run and metric."""
-    header = ("task", "dataset", "model", "metric", "score", "interval", "n", "failed", "unparsed", "run")
-    rows: list[tuple[str, ...]] = []
-    for report in reports:
-        first = (report.task["name"], report.dataset["name"], report.model["asked"])
-        for name, one in shown_metrics(report, every=every).items():
-            rows.append(
-                (
-                    *(("", "", "") if rows and rows[-1][-1] == report.run_id else first),
-                    name,
-                    shown(one.value, one.maximum),
-                    interval(one),
-                    str(one.n),
-                    str(one.n_failed),
-                    str(one.n_unparsed),
-                    report.run_id,
-                )
-            )
-        if not report.metrics:
-            rows.append(
-                (*first, "(nothing scored)", "-", "-", "0", str(report.counts["failed"]), "0", report.run_id)
-            )
-    return Table(header, tuple(rows), note(reports))
-
-
-def wide_table(reports: Sequence[Report], *, every: bool = False) -> Table:
-    """One line per run, one column per metric."""
-    names = list(dict.fromkeys(name for report in reports for name in shown_metrics(report, every=every)))
-    header = ("task", "dataset", "model", *names, "n", "failed", "run")
-    rows = []
-    for report in reports:
-        cells = []
-        for name in names:
-            one = report.metrics.get(name)
-            cells.append("" if one is None else f"{shown(one.value, one.maximum)} {interval(one)}")
-        rows.append(
-            (
-                report.task["name"],
-                report.dataset["name"],
-                report.model["asked"],
-                *cells,
-                str(report.dataset["n"]),
-                str(report.counts["failed"]),
-                report.run_id,
-            )
-        )
-    return Table(header, tuple(rows), note(reports))
 
 
 def note(reports: Sequence[Report]) -> str:

@@ -245,6 +245,30 @@ def test_redirects_without_end_are_no_crash() -> None:
     assert (error.kind, verdict(error)) == ("connection", RETRY)
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://nowhere.invalid/v1"])
+def test_server_that_cannot_be_reached_has_charged_nothing(url: str) -> None:
+    error = failure(url)
+    assert (error.reached, error.charged) == (False, False)
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
+def test_gateway_that_gave_up_may_have_left_an_answer_to_be_paid(status: int) -> None:
+    error = failure_of(Fault.status(status))
+    assert (error.reached, error.charged) == (True, status in {408, 502, 504})
+
+
+@pytest.mark.parametrize("name", ["drop_before", "drop_in_body", "garbage_wire", "stall:3600"])
+def test_answer_that_got_lost_may_have_to_be_paid(name: str) -> None:
+    error = failure_of(Fault.named(name), timeout=0.3)
+    assert (error.reached, error.charged) == (True, True)
+
+
+def test_rate_limits_of_a_refusal_are_kept_and_no_other_header() -> None:
+    headers = {"x-ratelimit-limit-requests": "60", "x-ratelimit-reset-requests": "1s", "set-cookie": "a=b"}
+    error = failure_of(Fault.status(429, headers=headers))
+    assert error.headers == {"x-ratelimit-limit-requests": "60", "x-ratelimit-reset-requests": "1s"}
+
+
 def test_defect_of_our_own_is_no_request_error() -> None:
     assert from_client(KeyError("x")) is None
 

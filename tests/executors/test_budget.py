@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import Kept, Scripted, always, failing, in_time, jobs, overloaded, rate_limited, run_in_time
-from virtual_time import run_virtually
+from virtual_time import clock, run_virtually
 
 from evalkit.errors import RequestError
 from evalkit.records import Outcome, Request, Usage
@@ -52,6 +52,18 @@ def test_all_that_is_covered_is_asked_and_no_more(total: int, concurrency: int, 
     assert budget.spent == covered * used <= total
     assert kinds(outcomes) == [("over_budget", 0)] * (50 - covered)
     assert len(outcomes) == 50
+
+
+def test_what_is_not_covered_does_not_wait_for_the_rate_limit() -> None:
+    """A thousand samples at one a second, three of them paid for: over after three seconds."""
+
+    async def main() -> tuple[list[Outcome], float]:
+        stream = in_time(Tokens(30), rpm=60).run(iter(jobs(1_000)), Scripted(always(b"ok:10")), Kept())
+        return [one async for one in stream], clock()
+
+    outcomes, seconds = run_virtually(main())
+    assert len(kinds(outcomes)) == 997
+    assert seconds <= 4
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from runs import Waits, executor
-from scripted import Scripted, always, failing, jobs, overloaded, rate_limited, run, run_in_time
+from scripted import (
+    Kept,
+    Scripted,
+    always,
+    failing,
+    in_time,
+    jobs,
+    overloaded,
+    rate_limited,
+    run,
+    run_in_time,
+)
+from virtual_time import clock, run_virtually
 
 from evalkit.errors import RequestError
 from evalkit.executors.retry import FIRST_WAIT, LONGEST_WAIT, Again, RetryPolicy, ceiling
@@ -108,6 +120,19 @@ def test_run_ends_at_its_deadline() -> None:
     assert len(outcomes) == 5_000
     told = {failure_of(one) for one in outcomes if one.response is None}
     assert told == {("deadline", "not asked within executor.run_deadline=30 s; run again to go on", 0)}
+
+
+def test_run_s_deadline_does_not_wait_for_the_rate_limit() -> None:
+    """A thousand samples at one a second, ten seconds of time."""
+
+    async def main() -> tuple[list[Outcome], float]:
+        stream = in_time(rpm=60, run_deadline=10.0).run(iter(jobs(1_000)), Scripted(always(b"ok")), Kept())
+        return [one async for one in stream], clock()
+
+    outcomes, seconds = run_virtually(main())
+    assert {one.failure.kind for one in outcomes if one.failure is not None} == {"deadline"}
+    assert 10 <= sum(one.response is not None for one in outcomes) <= 11
+    assert seconds <= 10.2
 
 
 @pytest.mark.parametrize("kind", ["bad_request", "context_length", "content_filter"])

@@ -11,7 +11,8 @@ from evalkit.metrics.accuracy import Accuracy
 from evalkit.metrics.f1 import F1
 from evalkit.report.breakdown import MOST_CONFUSIONS, confusion_table, label_table
 from evalkit.report.classes import classes_of
-from evalkit.report.markdown import render
+from evalkit.report.publication import publication_of
+from evalkit.report.renderers.markdown import render
 
 TARGETS = ["pos", "pos", "neg", "neu", "neg", "pos", "neu", "neg"]
 PREDICTIONS = ["pos", "neg", "neg", "pos", "neg", "???", "neu", None]
@@ -68,6 +69,6 @@ def test_a_metric_without_labels_has_none() -> None:
 
 
 def test_markdown_shows_figures_and_matrix() -> None:
-    text = render(report("r", classes={"f1": classes(TARGETS, PREDICTIONS)}))
+    text = render(publication_of(report("r", classes={"f1": classes(TARGETS, PREDICTIONS)})))
     assert "| neg | 66.7 | 66.7 | 66.7 | 3 |" in text
     assert "| neu | 0 | 1 | 1 | 0 | 0 |" in text

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from evalkit.budget import price
 from evalkit.client.base import Prices
 from evalkit.records import Failure, Outcome, Response, Usage
-from evalkit.report.make import cost_of, price, total_usage
+from evalkit.report.make import cost_of, total_usage
 
 GPT_4O = Prices(input=2.5, output=10.0, cached_input=1.25, recorded="2026-06-21")
 

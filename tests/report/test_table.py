@@ -5,7 +5,8 @@ import math
 import pytest
 from reports import aggregate, report
 
-from evalkit.report.table import interval, score_table, shown, wide_table
+from evalkit.report.overview import score_table, wide_table
+from evalkit.report.table import interval, shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""What is checked before the first request: whatever would fail once the money is spent fails here, in one line.
+
+| check | where |
+| --- | --- |
+| settings, prices for a budget | while they are built (config) |
+| the model can answer these samples | `check_run` |
+| every metric has its packages and scores one made-up sample | `check_run` |
+| the columns to slice by are there | `check_run` |
+| reports can be written | `check_run` |
+| the cache can be written | when it is opened (cache) |
+| the templates render for every sample | all of them, before the first is sent (runner) |
+| the API key is there | `check_sending`, and only when something must be sent |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.client.base import Keyed
+from evalkit.report.slices import SETTING, check_columns, facts_of
+from evalkit.report.write import check_writable
+from evalkit.scoring import check_metrics
+
+if TYPE_CHECKING:
+    from evalkit.client.base import Model
+    from evalkit.task import Task
+
+
+def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path) -> None:
+    """Raise a UsageError for what would end this run late."""
+    model.check(task.dataset.samples)
+    check_metrics(task)
+    if slices:
+        facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
+        check_columns(slices, facts, SETTING)
+    check_writable(results_dir, task.name)
+
+
+def check_sending(model: Model) -> None:
+    """Raise ModelError where the model has no key; a run whose answers are all in the cache needs none."""
+    if isinstance(model, Keyed):
+        model.check_key()

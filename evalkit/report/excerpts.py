@@ -1,0 +1,86 @@
+"""The samples that a publication quotes: those that scored worst."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from evalkit.report.base import Report
+from evalkit.report.html.scores import Scores
+from evalkit.report.renderers.base import Excerpt
+
+BLOCK = 256
+"""Answers that are aggregated at once: the weights of a block are a square matrix."""
+LONGEST = 2000
+"""Characters of each text that is quoted; the whole of it is in samples.jsonl."""
+
+
+def worst(report: Report, most: Mapping[str | None, int]) -> dict[str | None, list[Excerpt]]:
+    """Return the answers with the lowest value of each metric, at most so many; one pass over the samples.
+
+    None stands for the first metric that scores single answers. Failed requests come first; equal answers
+    stay in dataset order.
+    """
+    found: dict[str | None, list[Excerpt]] = {name: [] for name in most}
+    if not any(most.values()):
+        return found
+    scores = Scores(report)
+    for block in _excerpts(report, scores):
+        for name, kept in found.items():
+            found[name] = heapq.nsmallest(most[name], chain(kept, block), key=_rank(scores, name))
+    return found
+
+
+def _rank(scores: Scores, name: str | None) -> Callable[[Excerpt], tuple[bool, float]]:
+    """Return the order: what failed, then the worst value, and what has none last."""
+    higher = {column["name"]: column["higher"] for column in scores.columns}
+    by = name if name is not None and name in higher else str(next(iter(higher), ""))
+    sign = 1 if higher.get(by, True) else -1
+    return lambda one: (one.output is not None, sign * one.scores[by] if by in one.scores else math.inf)
+
+
+def _excerpts(report: Report, scores: Scores) -> Iterator[list[Excerpt]]:
+    """Yield the answers with their own values, a block at a time in dataset order."""
+    names = [column["name"] for column in scores.columns]
+    for lines in _blocks(report.samples()):
+        values = scores.values([line.get("statistics") for line in lines])
+        yield [
+            excerpt(line, {name: one for name, one in zip(names, row or (), strict=False) if one is not None})
+            for line, row in zip(lines, values, strict=True)
+        ]
+
+
+def excerpt(line: Mapping[str, Any], scores: Mapping[str, float], before: str | None = None) -> Excerpt:
+    """Return a line of samples.jsonl as it is quoted, its texts cut."""
+    remark = None
+    if "failure" in line:
+        failure = line["failure"]
+        remark = f"failed: {failure['kind']}, {failure['message']}"
+    elif "unparsed" in line:
+        remark = f"unparsed: {line['unparsed']}"
+    output = line.get("output")
+    return Excerpt(
+        id=line["id"],
+        trial=line.get("trial", 0),
+        input={name: _cut(value) for name, value in line.get("input", {}).items()},
+        target=_cut(line.get("target")),
+        output=None if output is None else _cut(output),
+        scores=scores,
+        remark=remark,
+        before=None if before is None else _cut(before),
+    )
+
+
+def _cut(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= LONGEST:
+        return value
+    return f"{value[:LONGEST]}… ({len(value) - LONGEST} more characters)"
+
+
+def _blocks(lines: Iterable[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    every = iter(lines)
+    while block := list(islice(every, BLOCK)):
+        yield block

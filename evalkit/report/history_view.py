@@ -1,0 +1,160 @@
+"""The history as a table and as a line chart: a panel for each metric, a line for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from evalkit.errors import UsageError
+from evalkit.report.grid import Cell, Column, Grid, Kind, number_cell
+from evalkit.report.history import ALPHA, Point, Series
+from evalkit.report.renderers.svg import drawing, fitted, line, number, ticks, words
+from evalkit.report.renderers.xml import attributes, text
+from evalkit.report.table import NOTE, shown
+
+COLUMNS = (
+    *(Column("task"), Column("dataset"), Column("model"), Column("metric"), Column("date")),
+    *(Column("score", Kind.SCORE), Column("interval", Kind.INTERVAL), Column("n", Kind.NUMBER)),
+    *(Column("changed"), Column("run")),
+)
+LEVELS = f"levels by CUSUM and permutation, at most {ALPHA:.0%} false alarms a series"
+
+WIDTH, PANEL, MARGIN, LEFT, SMALL = 760.0, 200.0, 16.0, 64.0, 11.0
+HEAD, FOOT = 30.0, 46.0
+DASHES = ("", "7 4", "2 4", "9 4 2 4")
+"""How the lines of several models are told apart, whatever colours a reader sees."""
+
+
+def history_grid(series: Sequence[Series]) -> Grid:
+    """One line for each published value, oldest first in each series."""
+    rows = [_row(one, point) for one in series for point in one.points]
+    return Grid(COLUMNS, tuple(rows), f"{NOTE.format(intervals=' with their intervals')}; {LEVELS}")
+
+
+def history_json(series: Sequence[Series]) -> list[dict[str, Any]]:
+    """Return the series as plain data."""
+    return [
+        {
+            **{name: getattr(one, name) for name in ("task", "dataset", "model", "metric", "maximum")},
+            "points": [
+                {
+                    **{name: point.data[name] for name in ("run_id", "created")},
+                    **{name: point.metric[name] for name in ("value", "low", "high", "n")},
+                    "marks": list(point.marks),
+                }
+                for point in one.points
+            ],
+        }
+        for one in series
+    ]
+
+
+def history_svg(series: Sequence[Series]) -> str:
+    """Return line charts with intervals; what changed is a vertical line. UsageError with nothing to draw."""
+    panels: dict[tuple[str, str, str], list[Series]] = {}
+    for one in series:
+        if any(point.value is not None for point in one.points):
+            panels.setdefault((one.task, one.dataset, one.metric), []).append(one)
+    if not panels:
+        raise UsageError("nothing to draw; publish runs first: evalkit history add RUN")
+    height = MARGIN + sum(PANEL + 16 * len(some) for some in panels.values())
+    parts: list[str] = []
+    y = MARGIN
+    for (task, dataset, metric), some in panels.items():
+        name = task if dataset == task else f"{task} on {dataset}"
+        parts += _panel(f"{name}: {metric}", some, y)
+        y += PANEL + 16 * len(some)
+    return drawing(WIDTH, height, "Published scores over time", parts)
+
+
+def _row(series: Series, point: Point) -> tuple[Cell, ...]:
+    low, high = point.metric["low"], point.metric["high"]
+    if low is None or high is None:
+        low = high = None
+    score = Cell(shown(point.value, series.maximum), point.value, low, high, series.maximum)
+    return (
+        *map(Cell, (series.task, series.dataset, series.model, series.metric, point.day)),
+        *(score, Cell(score.interval or "-"), number_cell(point.metric.get("n"))),
+        *(Cell("; ".join(point.marks)), Cell(str(point.data["run_id"]))),
+    )
+
+
+class _Axes:
+    """Positions of times and values in one panel; equal times stand in the middle."""
+
+    def __init__(self, series: Sequence[Series], y: float) -> None:
+        points = [point for one in series for point in one.points if point.value is not None]
+        seconds = [_seconds(point) for point in points]
+        ends = [end for one in series for point in one.points for end in _ends(point, one.maximum)]
+        self.ticks = ticks(min(ends), max(ends), 5)
+        self.top, self.bottom = y + HEAD, y + PANEL - FOOT
+        self.first, self.last = min(seconds), max(seconds)
+        self.days = (min(point.day for point in points), max(point.day for point in points))
+
+    def x(self, point: Point) -> float:
+        span = self.last - self.first
+        share = (_seconds(point) - self.first) / span if span else 0.5
+        return LEFT + 8 + share * (WIDTH - MARGIN - LEFT - 16)
+
+    def y(self, value: float) -> float:
+        low, high = self.ticks[0], self.ticks[-1]
+        return self.bottom - (value - low) / (high - low or 1.0) * (self.bottom - self.top)
+
+
+def _panel(title: str, series: Sequence[Series], y: float) -> Iterator[str]:
+    axes = _Axes(series, y)
+    yield words((MARGIN, y + 14), fitted(title, 14, WIDTH - 2 * MARGIN), size=14)
+    for tick in axes.ticks:
+        yield line((LEFT, axes.y(tick)), (WIDTH - MARGIN, axes.y(tick)), "rule")
+        yield words((LEFT - 8, axes.y(tick) + 4), f"{tick:g}", "soft", "end", SMALL)
+    first, last = axes.days
+    yield words((LEFT, axes.bottom + 18), first, "soft", size=SMALL)
+    if last != first:
+        yield words((WIDTH - MARGIN, axes.bottom + 18), last, "soft", "end", SMALL)
+    for place, one in enumerate(series):
+        dash = DASHES[place % len(DASHES)]
+        yield from _line(one, axes, dash)
+        at = axes.bottom + 38 + 16 * place
+        yield _stroke([(LEFT, at - 4), (LEFT + 36, at - 4)], dash)
+        last_point = one.points[-1]
+        told = f"{one.model}: {shown(last_point.value, one.maximum)} on {last_point.day}"
+        yield words((LEFT + 44, at), fitted(told, 12, WIDTH - LEFT - 60))
+
+
+def _line(series: Series, axes: _Axes, dash: str) -> Iterator[str]:
+    scale = 100 / series.maximum
+    known = [point for point in series.points if point.value is not None]
+    yield _stroke([(axes.x(one), axes.y((one.value or 0.0) * scale)) for one in known], dash)
+    for one in known:
+        x, low, high = axes.x(one), *_ends(one, series.maximum)
+        yield line((x, axes.y(low)), (x, axes.y(high)), "bar", 1)
+        if one.marks:
+            yield line((x, axes.top), (x, axes.bottom), "edge", 1.5)
+        at = {"cx": number(x), "cy": number(axes.y((one.value or 0.0) * scale)), "r": 3.5, "class": "dot"}
+        told = f"{one.day}: {shown(one.value, series.maximum)}" + "".join(f"; {mark}" for mark in one.marks)
+        yield f"<circle{attributes(at)}><title>{text(told)}</title></circle>"
+
+
+def _stroke(points: Sequence[tuple[float, float]], dash: str) -> str:
+    told = {
+        "points": " ".join(f"{number(x)},{number(y)}" for x, y in points),
+        "class": "bar",
+        "fill": "none",
+        "stroke-width": 2,
+        **({"stroke-dasharray": dash} if dash else {}),
+    }
+    return f"<polyline{attributes(told)}/>"
+
+
+def _ends(point: Point, maximum: float) -> tuple[float, ...]:
+    """Return the interval out of 100; the value twice where there is none."""
+    value, low, high = point.value, point.metric["low"], point.metric["high"]
+    if value is None:
+        return ()
+    scale = 100 / maximum
+    return ((value if low is None else low) * scale, (value if high is None else high) * scale)
+
+
+def _seconds(point: Point) -> float:
+    return datetime.fromisoformat(str(point.data["created"])).timestamp()

@@ -1,0 +1,32 @@
+"""What a reader should know before the scores: that a run ended early, that its model was not one and the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evalkit.report.base import INTERRUPTED, OVER_BUDGET, STOPPED, Report
+
+ENDED = {
+    INTERRUPTED: "the run was interrupted",
+    STOPPED: "an error of the server ended the run",
+    OVER_BUDGET: "the budget ended the run",
+}
+
+
+def ending(report: Report) -> Iterator[str]:
+    """Say that a run ended before every sample was asked."""
+    if report.status in ENDED:
+        left = report.failures.get(report.status, 0)
+        yield (
+            f"{ENDED[report.status]}: {left} of {report.counts['requests']} requests were not asked or not "
+            "waited for, and the scores are those of the rest"
+        )
+
+
+def drift(report: Report) -> Iterator[str]:
+    """Say that more than one model, or more than one state of it, answered."""
+    for name, what in (("served", "model"), ("system_fingerprint", "system fingerprint")):
+        found = report.model.get(name) or {}
+        if len(found) > 1:
+            counts = ", ".join(f"{one} ({count} answers)" for one, count in found.items())
+            yield f"more than one {what} answered: {counts}"
