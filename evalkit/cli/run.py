@@ -99,10 +99,10 @@ def _again(source: str, overrides: Sequence[str]) -> int:
 
 def perform(config: RunConfig, words: Sequence[str] = ()) -> Finished:
     """Evaluate with progress on the terminal; `words` are the command line's, for the report."""
+    from evalkit.cli.interrupts import heeding
     from evalkit.cli.progress import ProgressView
     from evalkit.config.build import build_prices
     from evalkit.config.check import public_override
-    from evalkit.cli.interrupts import heeding
     from evalkit.evaluation import evaluate
     from evalkit.executors.halt import Halt
 
@@ -136,7 +136,7 @@ def print_finished(report: Report, folder: str) -> None:
 
 
 def exit_code(finished: Finished) -> int:
-    """Return 130 when the run was interrupted, 5 when it was stopped, used up its budget or failed too often."""
+    """Return 130 for an interrupted run, 5 for one that was stopped, over budget or failed too often."""
     if finished.interrupted:
         return INTERRUPTED
     ended = finished.too_many_failed or finished.used_up or finished.stopped
@@ -144,7 +144,7 @@ def exit_code(finished: Finished) -> int:
 
 
 def _say_used_up(budget: Budget, report: Report) -> None:
-    from evalkit.report.base import OVER_BUDGET
+    from evalkit.records import OVER_BUDGET
 
     spent, over = budget.spent, report.failures[OVER_BUDGET]
     limits = [] if budget.usd is None else [f"budget.usd={budget.usd:g}: {budget.cost(spent):.6f} USD"]

@@ -61,7 +61,7 @@ def public(config: RunConfig) -> dict[str, Any]:
 
 
 def public_override(override: str) -> str:
-    """Return an override as it may be shown and kept: no keys, no credentials in addresses, no Hydra escapes."""
+    """Return an override as it may be shown and kept: no keys or credentials, no Hydra escapes."""
     from evalkit.client.redaction import hide
 
     override = override.replace("\\:", ":")

@@ -25,15 +25,7 @@ SAMPLES = "samples.jsonl"
 MARKDOWN = "report.md"
 
 COMPLETE = "complete"
-WITH_FAILURES = "complete_with_failures"
-OVER_BUDGET = "over_budget"
-"""The budget was used up before every sample was asked; the next run goes on from the cache."""
-STOPPED = "stopped"
-"""An error of the server ended the run (key, quota, model, no server); the next goes on from the cache."""
-INTERRUPTED = "interrupted"
-"""Somebody ended the run; the next goes on from the cache."""
-ENDED_EARLY = (INTERRUPTED, STOPPED, OVER_BUDGET)
-"""States of a run that did not ask for every sample: also the kinds of the Failures of those it did not ask for."""
+WITH_FAILURES = "complete_with_failures"  # further ones: records.ENDED_EARLY
 
 # What every reader of a report takes for granted; a file without it was damaged or edited.
 NEEDED = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.budget import Budget, add, price
 from evalkit.metrics.base import LabelMetric
-from evalkit.records import Generation, Outcome, Response, Usage
-from evalkit.report.base import COMPLETE, ENDED_EARLY, WITH_FAILURES, Report
+from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Usage
+from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
 from evalkit.report.slices import slices_of
 from evalkit.scoring import Resampling, combine_trials

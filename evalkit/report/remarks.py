@@ -1,10 +1,11 @@
-"""What a reader should know before the scores: that a run ended early, that its model was not one and the same."""
+"""What a reader should know before the scores: the run ended early, its model was not one and the same."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.report.base import INTERRUPTED, OVER_BUDGET, STOPPED, Report
+from evalkit.records import INTERRUPTED, OVER_BUDGET, STOPPED
+from evalkit.report.base import Report
 
 ENDED = {
     INTERRUPTED: "the run was interrupted",

@@ -330,8 +330,8 @@ def _counts(found: _Stored) -> Check:
     wrong = [one for name, stored in report.counts.items() for one in _unlike(name, stored, made.get(name))]
     wrong += _unlike("failures", report.failures, dict(failures))
     wrong += _unlike("status", report.status, status_of(failures))
-    for name, field in (("served", "model"), ("system_fingerprint", "system_fingerprint")):
-        told = Counter(line[field] for line in answered if field in line)
+    for name, key in (("served", "model"), ("system_fingerprint", "system_fingerprint")):
+        told = Counter(line[key] for line in answered if key in line)
         if told:  # reports of older versions have these in no line
             wrong += _unlike(f"model.{name}", report.model[name], dict(told))
     return Check("counts", f"{len(lines)} requests by what became of them", wrong)

@@ -34,9 +34,10 @@ def change_points(
 ) -> list[ChangePoint]:
     """Return where the mean of (n,) values in time order changes, in order; empty for fewer than four.
 
-    Where nothing ever changes, the chance that anything is marked is at most `alpha`: a series is looked into
-    further only after a test of the whole has found a change. That holds for values that are exchangeable
-    without a change, not for such that drift along with their neighbours. ValueError for a NaN.
+    Where nothing ever changes, the chance that anything is marked is at most `alpha`. The parts beside a
+    change are tested at their share of it, so that false marks stay as rare beside true ones that are found
+    in their place. That holds for values that are exchangeable without a change, not for such that drift
+    along with their neighbours. ValueError for a NaN.
     """
     if np.isnan(values).any():
         raise ValueError("a series with a NaN has no change points; leave such values out")
@@ -46,7 +47,7 @@ def change_points(
     while segments:
         start, stop = segments.pop()
         split = _split(values[start:stop], resamples, rng)
-        if split is None or split[1] > alpha:
+        if split is None or split[1] > alpha * (stop - start) / len(values):
             continue
         place, p_value = start + split[0], split[1]
         found.append(

@@ -218,7 +218,6 @@ LINE_CHANGES = [
     ),
     (put("statistics", "accuracy", value=[0, 1]), "scores", "accuracy.value"),
     (put("usage", "prompt", value=1), "usage and cost", "usage.prompt"),
-    (put("latency", value=1e6), "latencies", "latency_p95"),
     (put("cached", value=True), "counts", "cached: stored is 0, recomputed 1"),
     (put("finish_reason", value="length"), "counts", "cut_off: stored is 0, recomputed 1"),
     (lambda line: line.pop("hash"), "samples", "line 1: damaged"),
@@ -236,6 +235,14 @@ def test_a_changed_sample_is_named(
     found = checks(project)
     assert found[check]["status"] == "different", found
     assert any(said in one for one in found[check]["differences"]), found[check]
+
+
+def test_changed_latencies_are_named(project: Commands) -> None:
+    for place in range(24):
+        edit_line(project, lambda line: line.update(latency=9.0) if "latency" in line else None, place)
+    differences = checks(project)["latencies"]["differences"]
+    assert [one.partition(":")[0] for one in differences] == ["latency_p50", "latency_p95"]
+    assert all(one.endswith("the samples give 9.0") for one in differences)
 
 
 def test_a_lost_line_is_named(project: Commands) -> None:
