@@ -7,6 +7,7 @@ EvalkitError                  exit code
 │   ├── PromptError                 a template that does not parse or misses a field
 │   ├── ModelError                  a model that cannot be used: no key, no file, no package
 │   ├── MetricError                 a metric that cannot score this data
+│   ├── SandboxError                generated code cannot be run safely here
 │   └── ReportError                 a run or report that is absent, damaged or too new
 ├── NoBaseline                3     a gate has nothing to compare with
 ├── CacheError                2     the cache file cannot be used
@@ -51,6 +52,10 @@ class ModelError(UsageError):
 
 class MetricError(UsageError):
     """A metric cannot score this data."""
+
+
+class SandboxError(UsageError):
+    """Generated code cannot be run safely on this machine."""
 
 
 class ReportError(UsageError):

@@ -183,7 +183,8 @@ def evaluate(
     resampling = Resampling(config.confidence, config.resamples, config.seed)
     scored = score(task, collected.outcomes, resampling)
 
-    from evalkit.report.base import COMPLETE, OVER_BUDGET
+    from evalkit.records import OVER_BUDGET
+    from evalkit.report.base import COMPLETE
     from evalkit.report.make import Run, report_of, sample_lines
     from evalkit.report.provenance import provenance
     from evalkit.report.write import write

@@ -22,6 +22,7 @@ from evalkit.config.gate import comparison_options, policy_of
 from evalkit.errors import ReportError, RunStopped, UsageError
 from evalkit.evaluation import answer_again, stored_answers
 from evalkit.report.base import read
+from evalkit.report.remarks import ending
 from evalkit.report.renderers.base import Place
 
 if TYPE_CHECKING:
@@ -125,9 +126,10 @@ def accept(
     for report in reports:
         failed, git = report.counts["failed"], report.provenance.get("git")
         if failed and not allow_failures:
+            early = "".join(f"{one}; " for one in ending(report))
             raise ReportError(
-                f"run {report.run_id}: {failed} of {report.counts['requests']} requests failed; run again to "
-                "ask for them, or accept it with --allow-failures"
+                f"run {report.run_id}: {early}{failed} of {report.counts['requests']} requests failed; run "
+                "again to ask for them, or accept it with --allow-failures"
             )
         if git and git["dirty"] and not allow_dirty:
             raise ReportError(

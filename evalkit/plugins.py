@@ -66,15 +66,20 @@ def takes(cls: type) -> Mapping[str, inspect.Parameter]:
     }
 
 
+def check_options(options: Collection[str], taken: Collection[str], cls: type, setting: str) -> None:
+    """Raise ConfigError for an option that is none of those that the class takes."""
+    for name in options:
+        if name not in taken:
+            raise ConfigError(
+                f"{setting}.{name}: {cls.__name__} has no such option{did_you_mean(name, taken)}; "
+                f"it takes {', '.join(taken) or 'none'}"
+            )
+
+
 def construct(cls: type, options: Mapping[str, Any], setting: str) -> Any:
     """Return cls(**options); an option that it does not take, or lacks, is an error by name."""
     parameters = takes(cls)
-    for name in options:
-        if name not in parameters:
-            raise ConfigError(
-                f"{setting}.{name}: {cls.__name__} has no such option{did_you_mean(name, parameters)}; "
-                f"it takes {', '.join(parameters) or 'none'}"
-            )
+    check_options(options, parameters, cls, setting)
     for name, one in parameters.items():
         if one.default is one.empty and name not in options:
             raise ConfigError(f"{setting}.{name} is missing: {cls.__name__} needs it")

@@ -35,6 +35,11 @@ _DENIAL_LENGTH = 60  # characters before a label in which its denial is looked f
 _OBJECT_START = re.compile(r'\{(?=\s*["}])')
 _OBJECT_STARTS = 1000  # braces tried: every failed parse reads on, and a broken answer may be all braces
 
+# A fenced block, closed or cut off; the words after its language (a file's name) are no part of it.
+_FENCED = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n`]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_PYTHON = frozenset({"", "python", "python3", "py", "py3"})
+_DEFINITION = re.compile(r"^(?:async def|def|class)\s", re.MULTILINE)
+
 
 class Unparsed(Exception):  # noqa: N818 - a finding about an answer, not an error of the program
     """The output has no prediction in it; the message says what was looked for."""
@@ -126,6 +131,26 @@ class JsonField(Step):
         return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
+class Code(Step):
+    """Keep the program: what stands in a fenced block, or the whole text where there is none.
+
+    Of several blocks the first that defines a function or class, else the first; one that is cut off counts.
+    The first line keeps its indentation, which a completion needs.
+    """
+
+    name = "code"
+
+    def __call__(self, value: Any) -> Any:
+        blocks = [block for tag, block in _FENCED.findall(value) if tag.casefold() in _PYTHON]
+        defining = [block for block in blocks if _DEFINITION.search(block)]
+        code = (defining or blocks or [value])[0].replace("\r\n", "\n").rstrip()
+        while code.partition("\n")[0].strip() == "" and "\n" in code:
+            code = code.partition("\n")[2]
+        if not code.strip():
+            raise Unparsed("no code")
+        return code
+
+
 class Label(Step):
     """Map the text to one of `labels`, which may have `aliases` (other spellings, other languages).
 
@@ -146,7 +171,7 @@ class Label(Step):
                 f"post-processing step label: aliases for {sorted(map(str, strangers))}, which are no labels "
                 f"({', '.join(map(str, labels))})"
             )
-        self._labels = list(labels)
+        self.labels = tuple(labels)
         self._spellings: dict[str, str] = {}
         for label in labels:
             others = (aliases or {}).get(label) or ()
@@ -183,7 +208,7 @@ class Label(Step):
             return named.pop()
         if named:
             raise Unparsed(f"names several labels: {', '.join(sorted(named))}")
-        raise Unparsed(f"names none of the labels {', '.join(self._labels)}")
+        raise Unparsed(f"names none of the labels {', '.join(self.labels)}")
 
 
 class Pipeline:
@@ -192,6 +217,12 @@ class Pipeline:
     def __init__(self, steps: Sequence[Step], describe: Sequence[Any] = ()) -> None:
         self._steps = tuple(steps)
         self.describe = list(describe)
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The only predictions there can be, where the last step maps to labels; else None."""
+        last = self._steps[-1] if self._steps else None
+        return last.labels if isinstance(last, Label) else None
 
     def __call__(self, text: str) -> Any:
         """Return the prediction; raise Unparsed with the step's name and reason."""
@@ -204,7 +235,7 @@ class Pipeline:
         return value
 
 
-STEPS: dict[str, type[Step]] = {step.name: step for step in (Strip, FirstLine, Regex, JsonField, Label)}
+STEPS: dict[str, type[Step]] = {step.name: step for step in (Strip, FirstLine, Regex, JsonField, Code, Label)}
 
 
 def _member(value: Any, name: str) -> Any:

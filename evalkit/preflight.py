@@ -1,4 +1,4 @@
-"""What is checked before the first request: whatever would fail once the money is spent fails here, in one line.
+"""What is checked before the first request: whatever would fail once the money is spent fails here.
 
 | check | where |
 | --- | --- |

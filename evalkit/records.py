@@ -14,6 +14,11 @@ from typing import Any
 
 Message = Mapping[str, Any]
 
+OVER_BUDGET, STOPPED, INTERRUPTED = "over_budget", "stopped", "interrupted"
+ENDED_EARLY = (INTERRUPTED, STOPPED, OVER_BUDGET)
+"""Kinds of Failure of what a run did not ask, or not wait for, because its budget, an error or somebody ended
+it; and the status of such a run, the first of them that it has."""
+
 
 def canonical_json(value: Any) -> str:
     """Return the one spelling of a JSON value that hashes are made of: sorted keys, ASCII, no spaces.
@@ -105,7 +110,8 @@ class Usage:
 class Response:
     """A validated answer. `latency` is seconds from sending to the whole body (as first measured).
 
-    Where one request brought several answers, its usage stands at the first.
+    Where one request brought several answers, its usage stands at the first. `time_to_first_token` is seconds
+    from sending to the first piece of any of them; None where the answer was not streamed.
     """
 
     text: str
@@ -117,6 +123,7 @@ class Response:
     tool_calls: Any = None
     refusal: str | None = None
     latency: float | None = None
+    time_to_first_token: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

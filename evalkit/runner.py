@@ -16,7 +16,7 @@ from evalkit.errors import ReplayMiss, RequestError, RunStopped
 from evalkit.executors.base import Executor, Job, outcomes_of
 from evalkit.executors.halt import Halt
 from evalkit.executors.loop import run_to_end
-from evalkit.records import Outcome, Request, content_hash
+from evalkit.records import ENDED_EARLY, INTERRUPTED, STOPPED, Outcome, Request, content_hash
 from evalkit.task import Task
 
 NAMED = 5
@@ -107,9 +107,8 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     missing = _without(jobs, found)
     if missing and mode is Mode.REPLAY and model.cacheable:
         raise _replay_miss(missing, cache)
-    asking = _Asking(
-        model, executor, cache if mode.writes and model.cacheable else None, tally, halt or Halt()
-    )
+    keeper = cache if mode.writes and model.cacheable else None
+    asking = _Asking(model, executor, keeper, tally, halt or Halt())
     if missing:
         before_sending()
         if found:
@@ -142,7 +141,7 @@ class _Asking:
         else:
             run_to_end(self._ask(jobs, lambda _: None))
         for job in _without(jobs, self.found):  # the run ended while another one asked for it
-            kind = "interrupted" if self._halt.asked else "stopped"
+            kind = INTERRUPTED if self._halt.asked else STOPPED
             never = [RequestError(kind, "not asked: the run ended before")] * job.request.choices
             self._add(outcomes_of(job, never, attempts=0))
 
@@ -252,8 +251,8 @@ class _Tally:
         self._counts: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
-        if outcome.failure is not None and not outcome.failure.attempts:
-            return  # never asked: that is no progress
+        if outcome.failure is not None and outcome.failure.kind in ENDED_EARLY:
+            return  # not asked: that is no progress
         counts = self._counts
         counts["done"] += 1
         counts["cached"] += outcome.cached

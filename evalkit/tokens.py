@@ -38,7 +38,7 @@ PUBLISHED = re.compile(r"(chatgpt-4o|gpt-4o|gpt-4(\.1)?|gpt-3\.5|gpt-35)(?=$|[-:
 PER_MESSAGE, PER_NAME, PER_REPLY = 3, 1, 3
 LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 """The names that endpoints have for the most tokens of one answer."""
-DESCRIBED = ("response_format", "tools", "functions")
+DESCRIBED = ("response_format", "text", "tools", "functions")
 """What the server writes into the prompt in a form of its own."""
 
 BYTES_PER_TOKEN = 4  # English prose; what a plan counts by where the vocabulary is unknown
@@ -66,7 +66,9 @@ def estimate(request: Request) -> tuple[int, int]:
 
     The second is 0 where the request sets no limit to its answers.
     """
-    return prompts([request]).most[0], answer_limit(request.body) * request.choices
+    # Of `best_of` answers only `n` come back; all are written and paid for.
+    written = max(request.choices, request.body.get("best_of") or 1)
+    return prompts([request]).most[0], answer_limit(request.body) * written
 
 
 def answer_limit(body: Mapping[str, Any]) -> int:
@@ -82,7 +84,7 @@ def prompts(requests: Sequence[Request]) -> Prompts:
     if count is None:
         return _by_bytes(requests)
     published = PUBLISHED.match(_bare(model)) is not None
-    plain = [published and bool(_messages(one.body)) and not _described(one.body) for one in requests]
+    plain = [published and "messages" in one.body and not _described(one.body) for one in requests]
     likely = _by_vocabulary(requests, count)
     # Around a schema or tools the server may write as much again.
     again = [
@@ -172,7 +174,7 @@ def _texts(body: Mapping[str, Any]) -> Iterator[str]:
     for message in _messages(body):
         for value in message.values():
             yield from _strings(value)
-    for name in ("prompt", "instructions", "input"):
+    for name in ("prompt", "instructions"):
         if name in body:
             yield from _strings(body[name])
 
@@ -190,8 +192,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _messages(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = body.get("messages") or ()
-    return found
+    """Return the messages, or the input items of Responses; a bare text is one message."""
+    found: str | Sequence[Mapping[str, Any]] = body.get("messages") or body.get("input") or ()
+    return [{"content": found}] if isinstance(found, str) else found
 
 
 def _described(body: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "evalkit"
 LAYERS = [
     {"errors", "records", "search_path"},
     {"plugins", "tokens"},
-    {"statistics"},
+    {"statistics", "sandbox"},
     {"metrics"},
     {"prompts", "postprocess"},
     {"datasets"},

@@ -82,8 +82,8 @@ def sorted_by(asked: Any) -> tuple[str, str, bytes]:
 
 def text_hash(body: Any) -> bytes:
     """Return 8 bytes that are equal for equal last messages (or prompts), whatever else is asked."""
-    messages = body.get("messages")
-    last = messages[-1] if isinstance(messages, list) and messages else body.get("prompt", body.get("input"))
+    messages = body.get("messages", body.get("input"))
+    last = messages[-1] if isinstance(messages, list) and messages else body.get("prompt", messages)
     try:
         return hashlib.sha256(canonical_json(last).encode("ascii")).digest()[:8]
     except RecursionError:  # no request of ours

@@ -28,8 +28,9 @@ _evalkit_completion() {
     begun=(${(M)found:#*[=.:,]})
     (( ${#whole} )) && compadd -Q -- $whole
     (( ${#begun} )) && compadd -Q -S '' -- $begun
-    (( ${#whole} + ${#begun} )) || _files
+    (( ${#whole} + ${#begun} )) || { compset -P '*='; _files }
 }
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
 compdef _evalkit_completion evalkit
 """
 FISH = r"""complete -c evalkit -f -a '(evalkit __complete fish (commandline -cp) 2>/dev/null)'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ SCAFFOLD = Path(__file__).parents[1] / "scaffold"
 PROJECT = "project"
 SERVICES = ("github",)
 DOT = "dot-"  # ".gitignore" lies there as "dot-gitignore": it must not act on our own repository
+
+REQUIREMENT = "EVALKIT_REQUIREMENT"  # stands in the workflow for what pip installs
+_PUBLIC = re.compile(r"https://[\w.:/~-]+")
 
 OWN = {"README.md": "", ".gitignore": ": add results/runs/, results/suites/ and .evalkit/ to it"}
 """Files that a repository has anyway: they stay as they are."""
@@ -52,16 +56,32 @@ def main(argv: Sequence[str]) -> int:
 
 def _files(kit: str) -> dict[str, str]:
     """Return the texts of a kit's files by their place in the project."""
-    from evalkit import __version__
-
-    root = SCAFFOLD / kit
+    root, requirement = SCAFFOLD / kit, _requirement() or ""
     return {
         path.relative_to(root).as_posix().replace(DOT, "."): path.read_text("utf-8").replace(
-            "EVALKIT_VERSION", __version__
+            REQUIREMENT, requirement
         )
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def _requirement() -> str | None:
+    """Return what installs this evalkit again: its commit, where it came from a repository; else None.
+
+    Never a bare name and version: the index knows another project by that name. Installers write the address
+    down without its credentials (https://packaging.python.org/specifications/direct-url/).
+    """
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        origin = json.loads(distribution("evalkit").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return None
+    commit = origin.get("vcs_info", {}).get("commit_id")
+    address = str(origin.get("url"))
+    return f"evalkit @ git+{address}@{commit}" if commit and _PUBLIC.fullmatch(address) else None
 
 
 def _refuse_overwriting(files: dict[Path, str]) -> None:
@@ -97,6 +117,8 @@ def _say_next(folder: Path, kits: Sequence[str]) -> None:
         change = "" if folder == Path() else f"cd {folder} && "
         print(f"next: {change}evalkit run")
     if "github" in kits:
+        if _requirement() is None:
+            print("next: say at EVALKIT in .github/workflows/evalkit.yml what pip shall install")
         print(
             "next: commit the workflows and a baseline (evalkit accept latest --reason …); set the secret "
             "OPENAI_API_KEY where a model needs one"

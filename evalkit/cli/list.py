@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ GROUPS = {
     "prompts": "prompt",
     "experiments": "experiment",
 }
+TASK = "Task:"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,20 +46,36 @@ def main(argv: Sequence[str]) -> int:
     for kind, entries in found.items():
         if options.what is None and entries:
             print(f"{kind} ({GROUPS[kind]}=…)")
-        width = max((len(one.name) for one in entries), default=0)
-        for one in entries:
-            yours = f" ({one.file})" if one.yours else ""
-            print(f"  {one.name:<{width}}  {one.description}{yours}".rstrip())
+        _print(entries)
     return 0
 
 
 class Choice(NamedTuple):
-    """One file of a config group; `yours` when it comes from ./configs and not from evalkit."""
+    """One file of a config group; `yours` when it comes from ./configs and not from evalkit.
+
+    `task` is whose data it is, by the comment line `# Task: …`; empty where it is any task's.
+    """
 
     name: str
     description: str
     yours: bool
     file: str
+    task: str = ""
+
+
+def _print(entries: Sequence[Choice]) -> None:
+    """Print names and descriptions in columns, under the tasks that they belong to."""
+    from evalkit.cli.output import wrapped
+
+    width = max((len(one.name) for one in entries), default=0)
+    tasks = sorted({one.task for one in entries}, key=lambda task: (not task, task))
+    for task in tasks:
+        if tasks != [""]:
+            print(f" {task or 'any task: your own data'}")
+        for one in entries:
+            if one.task == task:
+                yours = f" ({one.file})" if one.yours else ""
+                print(wrapped(f"  {one.name:<{width}}  ", one.description + yours))
 
 
 def choices(group: str) -> list[Choice]:
@@ -70,22 +88,21 @@ def choices(group: str) -> list[Choice]:
         for path in (folder / group).rglob("*.yaml"):
             name = path.relative_to(folder / group).with_suffix("").as_posix()
             shown = path.relative_to(folder.parent).as_posix()
-            found.setdefault(name, Choice(name, _described(path), folder is mine, shown))
+            comment = _comment(path)
+            task = next((one.removeprefix(TASK).strip() for one in comment if one.startswith(TASK)), "")
+            description = next((one for one in comment if one), "")
+            found.setdefault(name, Choice(name, description, folder is mine, shown, task))
     return [found[name] for name in sorted(found)]
 
 
-def _described(path: Path) -> str:
+def _comment(path: Path) -> list[str]:
+    """Return the lines of the comment that a file begins with, Hydra's own apart."""
     try:
         lines = path.read_text("utf-8", errors="replace").splitlines()
     except OSError:
-        return ""
-    for line in lines:
-        if not line.startswith("#"):
-            break
-        text = line.lstrip("#").strip()
-        if text and not text.startswith("@package"):
-            return text
-    return ""
+        return []
+    texts = [line.lstrip("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines)]
+    return [text for text in texts if not text.startswith("@package")]
 
 
 def _runs(results_dir: Path, *, as_json: bool) -> int:

@@ -29,7 +29,7 @@ def print_table(table: Table) -> None:
     table = _shown(table)
     if not sys.stdout.isatty():
         print("\n".join(plain_lines(table)))
-        print(table.note)
+        print(wrapped("", table.note))
         return
     from rich.cells import cell_len
     from rich.console import Console
@@ -42,7 +42,7 @@ def print_table(table: Table) -> None:
             break
     else:
         console.print(_folded(fitted))
-    print(table.note)
+    print(wrapped("", table.note))
 
 
 def print_tables(tables: Sequence[Table]) -> None:
@@ -59,7 +59,7 @@ def _narrower(table: Table) -> Iterator[Table]:
 
     yield table
     for name in SPARE:
-        if name in table.header:
+        if name in table.header[1:]:  # the first column is what the rows are about
             place = table.header.index(name)
             rows = tuple(row[:place] + row[place + 1 :] for row in table.rows)
             table = replace(table, header=table.header[:place] + table.header[place + 1 :], rows=rows)
@@ -78,6 +78,19 @@ def _folded(table: Table) -> RichTable:
     for row in table.rows:
         shown.add_row(*(Text(cell) for cell in row))  # Text: a name in [brackets] is no markup
     return shown
+
+
+def wrapped(start: str, text: str) -> str:
+    """Return text behind a column, folded under itself on a terminal; in a pipe an entry stays one line."""
+    if not sys.stdout.isatty():
+        return f"{start}{text}".rstrip()
+    from shutil import get_terminal_size
+    from textwrap import TextWrapper
+
+    width = max(get_terminal_size().columns, len(start) + 20)
+    folding = TextWrapper(width, subsequent_indent=" " * len(start), break_long_words=False)
+    folding.break_on_hyphens = False  # a setting or a model's name can be copied whole
+    return "\n".join(folding.fill(start + line) for line in text.split("\n"))
 
 
 def one_line(text: str) -> str:

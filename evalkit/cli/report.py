@@ -40,6 +40,8 @@ def _html(report: Report, against: Against | None) -> Iterable[str]:
 
 FORMATS = {"html": Format(_html, file=PAGE, compares=True)}
 """Formats that are no rendered text of a publication; those are OF_RUN."""
+HISTORY = "--history"
+"""The published runs over time instead of one run; `evalkit history` has its options."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         "evalkit report",
         description="Renders one run. Text goes to standard output; a page into the run's folder, and its "
         "path is printed.",
+        epilog=f"evalkit report {HISTORY} [--task TASK --metric METRIC …] is evalkit history.",
     )
     found.add_argument("run", metavar="RUN", help="a path, run id, unique prefix, latest or latest:TASK")
     found.add_argument(
@@ -75,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Render a run; print the text, or the path of what was written."""
+    if HISTORY in argv:
+        from evalkit.cli.history import main as history
+
+        return history([word for word in argv if word != HISTORY])
     options = parser().parse_args(argv)
     chosen = FORMATS.get(options.format)
     if options.against is not None and (chosen is None or not chosen.compares):

@@ -161,21 +161,21 @@ def _say_used_up(budget: Budget, report: Report) -> None:
 
 
 def _say_counts(finished: Finished, config: RunConfig) -> None:
+    from evalkit.records import ENDED_EARLY
     from evalkit.report.base import WITH_FAILURES
     from evalkit.report.remarks import drift, ending
 
     report = finished.report
     counts = report.counts
-    if counts["failed"]:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in report.failures.items())
+    early = sum(report.failures.get(kind, 0) for kind in ENDED_EARLY)
+    if failed := counts["failed"] - early:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in report.failures.items() if kind not in ENDED_EARLY)
         again = "; the same command asks only for them again" if config.cache.mode == "rw" else ""
-        note(
-            f"{counts['failed']} of {counts['requests']} requests failed ({kinds}) and are not scored{again}"
-        )
-    for remark in (*ending(report), *drift(report)):
-        note(remark)
+        note(f"{failed} of {counts['requests']} requests failed ({kinds}) and are not scored{again}")
     if finished.used_up is not None:
         _say_used_up(finished.used_up, report)
+    for remark in (*(() if finished.used_up else ending(report)), *drift(report)):
+        note(remark)
     if finished.stopped is not None:
         note(f"evalkit: {finished.stopped}")
     elif finished.too_many_failed and report.status == WITH_FAILURES:
@@ -183,5 +183,5 @@ def _say_counts(finished: Finished, config: RunConfig) -> None:
     if report.prompt is None:
         note(f"{report.task['name']}: {counts['requests']} recorded outputs, nothing was sent")
         return
-    sent = counts["requests"] - counts["cached"] - report.failures.get("over_budget", 0)
+    sent = counts["requests"] - counts["cached"] - early
     note(f"{report.task['name']}: {sent} requests sent, {counts['cached']} answers from the cache")

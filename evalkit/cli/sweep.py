@@ -29,7 +29,7 @@ from evalkit.errors import EvalkitError, UsageError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from evalkit.report.suite import Member
+    from evalkit.report.settings import Row
 
 JOBS_VARIABLE = "EVALKIT_SWEEP_JOBS"
 INFO = {"-i", "--info"}
@@ -138,7 +138,8 @@ def _job(composed: DictConfig) -> int:
         print_traceback()
         record |= {"error": one_line(hide(f"{type(error).__name__}: {error} (a bug)")), "code": BUG}
     if record["error"] and not single and record["run"] is None:  # else it is told already
-        note(f"evalkit: job {record['number']} ({' '.join(record['overrides'])}): {record['error']}")
+        number = record["number"] + 1  # as the table counts
+        note(f"evalkit: job {number} ({' '.join(record['overrides'])}): {record['error']}")
     with Path(os.environ[JOBS_VARIABLE]).open("a", encoding="utf-8") as file:
         # One short append: safe between the processes of a parallel launcher.
         file.write(json.dumps({**record, **place}) + "\n")
@@ -189,16 +190,17 @@ def _finish_sweep(records: Sequence[Mapping[str, Any]]) -> None:
     suite = Suite(f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}", name, members)
     path = write_suite(suite, results_dir)
     reports = {run: read(results_dir / run) for run in suite.runs}
-    print_tables([text_table(one) for one in settings_grids(rows_of(members, reports))])
-    _say_failed(members)
+    rows = rows_of(members, reports)
+    print_tables([text_table(one) for one in settings_grids(rows)])
+    _say_failed(rows)
     for folder in dict.fromkeys(str(record["results_dir"]) for record in records):
         note(f"reports: {Path(folder) / 'runs'}")
     note(f"suite: {path}")
 
 
-def _say_failed(members: Sequence[Member]) -> None:
-    failed = [one for one in members if one.error is not None]
+def _say_failed(rows: Sequence[Row]) -> None:
+    failed = [one for one in rows if one.error is not None]
     if failed:
-        note(f"{len(failed)} of {len(members)} jobs failed:")
+        note(f"{len(failed)} of {len(rows)} jobs failed:")
         for one in failed:
-            note(f"  {' '.join(one.overrides)}: {one.error}")
+            note(f"  {one.told}")

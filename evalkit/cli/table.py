@@ -14,7 +14,7 @@ from evalkit.errors import UsageError
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import slices_table
 from evalkit.report.find import find
-from evalkit.report.grid import Grid, grid_of, records_of, sort_rows, text_table
+from evalkit.report.grid import Grid, grid_of, records_of, sort_rows, text_table, with_columns
 from evalkit.report.overview import score_grid, wide_grid
 from evalkit.report.pivot import axes_of, pivots
 from evalkit.report.renderers.base import Publication
@@ -45,9 +45,7 @@ def main(argv: Sequence[str]) -> int:
     _publish(_grids(rows, contrasts, options), [_plain(row, contrasts) for row in rows], options)
     for row in rows:
         if row.error is not None:
-            note(
-                f"failed: {' '.join(f'{name}={value}' for name, value in row.settings.items())}: {row.error}"
-            )
+            note(f"failed: {row.told}")
     return 0
 
 
@@ -68,12 +66,16 @@ def _publish(grids: Sequence[Grid], plain: object, options: argparse.Namespace) 
     """Print the tables in the format that was asked for; `plain` is what JSON prints of them."""
     if options.sort is not None:
         grids = [sort_rows(one, options.sort) for one in grids]
+    if options.columns is not None:
+        wanted = [name.strip() for name in options.columns.split(",")]
+        grids = [with_columns(one, wanted) for one in grids]
     form = "json" if options.json else options.format
     if form == "text":
         print_tables([text_table(one) for one in grids])
         return
-    data = plain if options.pivot is None else [records_of(one) for one in grids]
-    title = " ".join(options.runs)
+    stored = options.pivot is None and options.columns is None
+    data = plain if stored else [records_of(one) for one in grids]
+    title = " ".join(options.runs) if options.title is None else options.title
     publish(Publication(title=title, grids=grids, data=data), form, options.output)
 
 
@@ -104,6 +106,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sort", metavar="COLUMN", help="best first, text ascending; --sort=-COLUMN reverses"
     )
+    parser.add_argument(
+        "--columns", metavar="NAME,…", help="only these, in this order: --columns task,metric,score,interval"
+    )
+    parser.add_argument("--title", metavar="TEXT", help="heading of the table (default: the runs as named)")
     parser.add_argument("--format", choices=("text", *OF_TABLE), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead; not with --format text")
     parser.add_argument("--json", action="store_true", help="the same as --format json: stored values")

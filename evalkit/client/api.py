@@ -14,7 +14,8 @@ from evalkit.client.base import Endpoint, Prices, Reply
 from evalkit.client.content import request_parts
 from evalkit.client.failures import from_client, refused
 from evalkit.client.parameters import ANYTHING, Abilities
-from evalkit.client.redaction import Redaction, remember
+from evalkit.client.redaction import Redaction, hide_in_logs, remember
+from evalkit.client.streaming import assemble
 from evalkit.errors import ModelError, RequestError
 from evalkit.records import Message, Request, Response, Sample, canonical_json
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 15.0
+CLIENT_LOGGER = "openai._base_client"  # with OPENAI_LOG=debug it logs what servers send
 
 
 class ApiModel:
@@ -30,7 +32,8 @@ class ApiModel:
 
     `params` are sent as they are; a `seed` is varied by trial so that repeats are independent draws.
     `enforce_schema` says whether the server takes a JSON schema to hold the answer to, `abilities` which
-    parameters the model takes, `start` by which command the server is started.
+    parameters the model takes, `start` by which command the server is started. `stream` has answers sent bit
+    by bit: nothing about them changes, and the time to the first token is known.
     """
 
     needs_prompt = True
@@ -50,15 +53,23 @@ class ApiModel:
         timeout: float = 120.0,
         connections: int = 64,
         start: str | None = None,
+        stream: bool = False,
     ) -> None:
         self.name = name
         self.prices = prices
         self._endpoint = endpoint
         self._address = urls.parse(base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL)
         self._key_env = api_key_env
-        self._params = _checked(params or {})
-        parameters.check(name, self._params, abilities, official=self._official)
-        self._enforce_schema = enforce_schema
+        given = _checked(params or {})
+        parameters.check(name, given, abilities, official=self._official, endpoint=endpoint.takes)
+        if stream and given.get("best_of") is not None:
+            raise ModelError(
+                "model.params.best_of: the best answer is known only when all are there; set "
+                "model.stream=false"
+            )
+        self._params = endpoint.spell(given, abilities.accepts)
+        self._enforce_schema = enforce_schema and endpoint.takes_schema
+        self._stream = stream
         self._timeout = timeout
         self._connections = connections
         self._start = start
@@ -112,23 +123,57 @@ class ApiModel:
     async def send(self, request: Request) -> Reply:
         """Ask once through the official client; its own retries are off, so that every attempt is seen."""
         client = self._client or await self._ready()
-        content, headers = request_parts(request.body)
-        options: Any = {"headers": headers}
+        ask = self._streamed if self._stream else self._whole
         started = time.perf_counter()
         try:
             # The client's own limit is for each read: a body that trickles in would never reach it.
             async with asyncio.timeout(self._timeout):
-                response = await client.post(
-                    self._endpoint.path, content=content, cast_to=self._cast, options=options
-                )
-            body = self._redaction.body(response.content)
+                raw, headers = await ask(client, request.body)
+            body = self._redaction.body(raw)
         except Exception as error:
             failure = from_client(error, self._redaction.text)
             if failure is None:
                 raise
             raise self._explained(failure, error) from None
         self._answered = True
-        return Reply(body, time.perf_counter() - started, response.headers)
+        return Reply(body, time.perf_counter() - started, headers)
+
+    async def _whole(
+        self, client: openai.AsyncOpenAI, body: Mapping[str, Any]
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Return the body of an answer in one piece, and its headers."""
+        content, headers = request_parts(body)
+        options: Any = {"headers": headers}
+        response = await client.post(
+            self._endpoint.path, content=content, cast_to=self._cast, options=options
+        )
+        return response.content, response.headers
+
+    async def _streamed(
+        self, client: openai.AsyncOpenAI, body: Mapping[str, Any]
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Return the same of a streamed answer. A server that does not stream has its body taken as it is."""
+        import openai
+
+        content, headers = request_parts({**body, "stream": True, **self._endpoint.streams_with})
+        options: Any = {"headers": headers}
+        started = time.perf_counter()
+        stream = await client.post(
+            self._endpoint.path,
+            content=content,
+            cast_to=object,
+            options=options,
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
+        )
+        response = stream.response
+        try:
+            if "text/event-stream" not in response.headers.get("content-type", ""):
+                return await response.aread(), response.headers
+            pieces = response.aiter_bytes()
+            return await assemble(pieces, self._endpoint.assembly(), started), response.headers
+        finally:
+            await response.aclose()
 
     def _explained(self, failure: RequestError, error: Exception) -> RequestError:
         """Where nothing listens, say so and what to start; on this machine asking again would not help."""
@@ -177,6 +222,8 @@ class ApiModel:
             headers["Authorization"] = f"Basic {basic}"
             secrets.append(basic)
         self._redaction = Redaction(*secrets)
+        remember(*secrets)
+        hide_in_logs(CLIENT_LOGGER)
         return {
             "max_retries": 0,
             "timeout": timeout,
@@ -212,7 +259,7 @@ class ApiModel:
 class LocalModel(ApiModel):
     """The embedded model: its server is started when the first request must be sent."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per setting of a model config
         self,
         endpoint: Endpoint,
         *,
@@ -220,6 +267,7 @@ class LocalModel(ApiModel):
         params: Mapping[str, Any] | None = None,
         abilities: Abilities = ANYTHING,
         timeout: float = 600.0,
+        stream: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         from evalkit.client.local import pins, process
@@ -233,6 +281,7 @@ class LocalModel(ApiModel):
             params=params,
             abilities=abilities,
             timeout=timeout,
+            stream=stream,
         )
         self.prices = Prices(0.0, 0.0)
         # The server has one slot: waiting for it here keeps the queue out of latencies and time limits.

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 DEPLOYMENT = re.compile(r"[\w.-]+", re.ASCII)
 # What follows the resource in the addresses that the portal shows to copy.
-BELOW = re.compile(r"/openai(?:/v1|/deployments/(?P<deployment>[^/]+))?(?:/chat/completions|/responses)?/?$")
+BELOW = re.compile(
+    r"/openai(?:/v1|/deployments/(?P<deployment>[^/]+))?(?:(?:/chat)?/completions|/responses)?/?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class AzureModel(ApiModel):
         prices: Prices | None = None,
         timeout: float = 120.0,
         connections: int = 64,
+        stream: bool = False,
     ) -> None:
         given = base_url or os.environ.get(ENDPOINT)
         if not given:
@@ -100,6 +103,7 @@ class AzureModel(ApiModel):
             prices=prices,
             timeout=timeout,
             connections=connections,
+            stream=stream,
         )
 
     @property

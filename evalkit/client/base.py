@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from evalkit.client.parameters import Taken
+from evalkit.client.streaming import Assembly
 from evalkit.errors import RequestError
 from evalkit.records import Message, Request, Response, Sample
 
@@ -38,7 +40,18 @@ class Endpoint(Protocol):
     """One of the API's endpoints: how a request's body is built and a response's is read."""
 
     name: str
+    """As it stands in every request's key."""
     path: str
+    takes: Taken
+    """Which parameters it knows."""
+    takes_schema: bool
+    """Whether it can hold an answer to a JSON schema."""
+    streams_with: Mapping[str, Any]
+    """What is sent beside `stream`, so that the stream tells the usage."""
+
+    def spell(self, params: Mapping[str, Any], accepts: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return checked parameters under the names that they are sent by; `accepts` is the model's own."""
+        ...
 
     def build(
         self,
@@ -47,11 +60,18 @@ class Endpoint(Protocol):
         params: Mapping[str, Any],
         answer_schema: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
-        """Return the JSON body to send."""
+        """Return the JSON body to send, of parameters already spelled.
+
+        Raises ModelError for messages that it cannot send.
+        """
         ...
 
     def parse(self, body: bytes, place: int = 0) -> Response:
         """Return the validated answer of one choice; RequestError for anything that is none."""
+        ...
+
+    def assembly(self) -> Assembly:
+        """Return what puts a streamed answer together as a body."""
         ...
 
 

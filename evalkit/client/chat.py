@@ -6,16 +6,13 @@ object with status 200, truncated JSON and a missing choice are refused here; no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from evalkit.errors import RequestError
-from evalkit.records import Message, Response, Usage
-
-SHOWN = 200  # characters of a bad body in a message
+from evalkit.client.body import bad_response, choice_in, first_token_in, object_in, text_in, usage_in
+from evalkit.client.parameters import Taken, twin_of
+from evalkit.client.streaming import Assembly, Choices, longer
+from evalkit.records import Message, Response
 
 
 class ChatCompletions:
@@ -23,6 +20,22 @@ class ChatCompletions:
 
     name = "chat.completions"
     path = "/chat/completions"
+    takes = Taken(
+        "chat",
+        refused={
+            "suffix": "add model.endpoint=completions",
+            "echo": "add model.endpoint=completions",
+            "best_of": "add model.endpoint=completions, or set trials",
+            "max_output_tokens": "use model.params.max_completion_tokens, or add model.endpoint=responses",
+        },
+        logprobs=bool,
+    )
+    streams_with: Mapping[str, Any] = {"stream_options": {"include_usage": True}}
+    takes_schema = True
+
+    def spell(self, params: Mapping[str, Any], accepts: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the parameters as they are sent: the limit by the name that the model takes."""
+        return {twin_of(name, accepts): value for name, value in params.items()}
 
     def build(
         self,
@@ -42,17 +55,13 @@ class ChatCompletions:
 
     def parse(self, body: bytes, place: int = 0) -> Response:
         """Return the answer of a body's choice; RequestError of kind bad_response or content_filter."""
-        data = _object(body)
-        choice = _choice(data, body, place)
-        finish_reason = _text(choice.get("finish_reason"))
-        if finish_reason == "content_filter":
-            raise RequestError("content_filter", "the server's content filter withheld the answer")
-        if finish_reason == "error" or choice.get("error"):  # OpenRouter, when its upstream failed half-way
-            raise bad_response("the choice is an error", body)
+        data = object_in(body)
+        choice = choice_in(data, body, place)
+        finish_reason = text_in(choice.get("finish_reason"))
         message = choice.get("message")
         if not isinstance(message, dict):
             raise bad_response("the choice has no message", body)
-        content, refusal, calls = message.get("content"), _text(message.get("refusal")), _calls(message)
+        content, refusal, calls = message.get("content"), text_in(message.get("refusal")), _calls(message)
         if content is not None and not isinstance(content, str):
             raise bad_response("the message's content is not text", body)
         if content is None and not (calls or refusal or finish_reason == "length"):
@@ -60,61 +69,18 @@ class ChatCompletions:
         return Response(
             text=content or "",
             finish_reason=finish_reason,
-            model=_text(data.get("model")),
-            system_fingerprint=_text(data.get("system_fingerprint")),
-            usage=None if place else _usage(data.get("usage")),
+            model=text_in(data.get("model")),
+            system_fingerprint=text_in(data.get("system_fingerprint")),
+            usage=None if place else usage_in(data.get("usage")),
             logprobs=choice.get("logprobs"),
             tool_calls=calls,
             refusal=refusal,
+            time_to_first_token=first_token_in(data),
         )
 
-
-def bad_response(what: str, body: bytes) -> RequestError:
-    """Return the error for a body that is no answer: worth asking again, never scored."""
-    start = body[:SHOWN].decode("utf-8", "replace").strip()
-    return RequestError("bad_response", f"{what}: {start!r}" if start else what, retryable=True)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    if not body.strip():
-        raise bad_response("the body is empty", body)
-    try:
-        data = _json(body)
-    except (ValueError, RecursionError):
-        what = "the body is a web page" if body.lstrip()[:1] == b"<" else "the body is not whole JSON"
-        raise bad_response(what, body) from None
-    if not isinstance(data, dict):
-        raise bad_response("the body is not a JSON object", body)
-    if data.get("error"):
-        raise bad_response("an error object came with status 200", body)
-    return data
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        if rb"\ud" not in body.lower():
-            raise
-        # An answer cut off inside an emoji may end in half of a surrogate pair: JSON can spell it.
-        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _choice(data: Mapping[str, Any], body: bytes, place: int) -> Mapping[str, Any]:
-    choices = data.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise bad_response("the body has no choice", body)
-    if len(choices) == 1 and place == 0:
-        return choices[0]
-    # Several choices need not come in order: each says its index.
-    for at, choice in enumerate(choices):
-        if isinstance(choice, dict) and choice.get("index", at) == place:
-            return choice
-    raise bad_response(f"the body has no choice {place}: {len(choices)} came, more were asked for", body)
+    def assembly(self) -> Assembly:
+        """Return what puts a streamed answer together."""
+        return Choices("chat.completion", _empty, _grow)
 
 
 def _calls(message: Mapping[str, Any]) -> list[Any] | None:
@@ -122,22 +88,34 @@ def _calls(message: Mapping[str, Any]) -> list[Any] | None:
     return calls if isinstance(calls, list) and calls else None
 
 
-def _usage(value: Any) -> Usage | None:
-    """Return the counted tokens; what a server left out or spelled otherwise counts as 0."""
-    if not isinstance(value, dict):
-        return None
-    return Usage(
-        prompt=_count(value, "prompt_tokens"),
-        completion=_count(value, "completion_tokens"),
-        cached=_count(value.get("prompt_tokens_details"), "cached_tokens"),
-        reasoning=_count(value.get("completion_tokens_details"), "reasoning_tokens"),
-    )
+def _empty() -> dict[str, Any]:
+    return {"message": {"role": "assistant", "content": None}}
 
 
-def _count(counts: Any, name: str) -> int:
-    value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+def _grow(choice: dict[str, Any], piece: Mapping[str, Any]) -> bool:
+    """Add a chunk's delta to the choice's message."""
+    delta = piece.get("delta")
+    if not isinstance(delta, dict):
+        return False
+    said = {name: value for name, value in delta.items() if name not in {"role", "tool_calls"}}
+    choice["message"] = longer(choice["message"], said)
+    calls = delta.get("tool_calls")
+    for place, call in enumerate(calls if isinstance(calls, list) else []):
+        if isinstance(call, dict):
+            _grow_call(choice["message"], call, place)
+    return bool(calls) or any(isinstance(value, str) and value for value in said.values())
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _grow_call(message: dict[str, Any], piece: Mapping[str, Any], place: int) -> None:
+    """Add a piece of a tool call: its id and name come first, its arguments bit by bit."""
+    calls = message.setdefault("tool_calls", [])
+    index = piece.get("index")
+    place = min(max(index if isinstance(index, int) else place, 0), len(calls))
+    if place == len(calls):
+        calls.append({})
+    known = calls[place]
+    for name, value in piece.items():
+        if isinstance(value, dict):
+            known[name] = longer(known.get(name) or {}, value)
+        elif name != "index" and value is not None:
+            known[name] = value

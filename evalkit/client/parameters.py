@@ -6,7 +6,10 @@ A model's config declares what it takes (`accepts`): a mapping from a parameter'
 - a list: one of these values;
 - `{other: value}`: any value, provided that the parameter `other` is set to `value` too.
 
-What it does not name is refused. Without a declaration everything passes.
+What it does not name is refused. Without a declaration everything passes. The limit of an answer's length has
+a name for each endpoint and model (`LIMITS`): whichever is set, the one that is understood is sent.
+
+An endpoint refuses what it does not know at all (`Taken`).
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ModelError, did_you_mean
+from evalkit.tokens import LIMITS
 
-LIMITS = ("max_completion_tokens", "max_tokens")
+TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 MOST_STOPS = 4
 MOST_BIAS = 100
 OVERRIDE = "model.accepts=null sends it all the same"
@@ -34,14 +38,53 @@ class Abilities:
 ANYTHING = Abilities()
 
 
-def check(name: str, params: Mapping[str, Any], abilities: Abilities, *, official: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Which parameters an endpoint knows: all but the `refused`, each with what to do instead.
+
+    `logprobs` is the type of that parameter, `most_logprobs` how many OpenAI gives at a position, `least` the
+    smallest limit of an answer's length.
+    """
+
+    endpoint: str
+    refused: Mapping[str, str]
+    logprobs: type[bool | int]
+    most_logprobs: int = 20
+    least: int = 1
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Raise ModelError that names a parameter which the endpoint does not know, or of a wrong type."""
+        for name, value in params.items():
+            if name in self.refused:
+                raise _refused(
+                    name, value, f"the {self.endpoint} endpoint does not know it", self.refused[name]
+                )
+        shown = params.get("logprobs")
+        if shown is None or type(shown) is self.logprobs:
+            return
+        wanted = "true, with top_logprobs=N" if self.logprobs is bool else "a number, like logprobs=1"
+        raise _refused("logprobs", shown, f"the {self.endpoint} endpoint takes {wanted}", "write it so")
+
+
+def twin_of(name: str, accepts: Mapping[str, Any] | None) -> str:
+    """Return the name by which a model takes a limit of an answer's length; any other name as it is."""
+    twin = TWINS.get(name)
+    if accepts is None or twin is None or accepts.get(name, False) is not False:
+        return name
+    return twin if accepts.get(twin, False) is not False else name
+
+
+def check(
+    name: str, params: Mapping[str, Any], abilities: Abilities, *, official: bool, endpoint: Taken
+) -> None:
     """Refuse what cannot be meant; `official` says that OpenAI's own API, with its ranges, is asked.
 
     Raises ModelError that names the parameter.
     """
+    endpoint.check(params)
     _check_everywhere(params)
     if official:
-        _check_ranges(params)
+        _check_ranges(params, endpoint)
     if abilities.accepts is not None:
         for parameter, value in params.items():
             _check_accepted(name, parameter, value, params, abilities.accepts)
@@ -61,7 +104,7 @@ def _check_accepted(
     name: str, parameter: str, value: Any, params: Mapping[str, Any], accepts: Mapping[str, Any]
 ) -> None:
     rule = accepts.get(parameter, False)
-    if rule is True:
+    if rule is True or (parameter in LIMITS and any(accepts.get(one, False) for one in LIMITS)):
         return
     if isinstance(rule, list):
         if value not in rule:
@@ -83,9 +126,6 @@ def _check_accepted(
 def _instead(parameter: str, accepts: Mapping[str, Any]) -> str:
     if parameter == "n":
         return "set trials instead: one request for each answer"
-    twin = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}.get(parameter)
-    if twin in accepts:
-        return f"use model.params.{twin}"
     taken = ", ".join(sorted(one for one, rule in accepts.items() if rule is not False))
     return f"it takes {taken}{did_you_mean(parameter, accepts)}"
 
@@ -102,20 +142,24 @@ def _check_everywhere(params: Mapping[str, Any]) -> None:
         raise _refused(
             "top_logprobs", params["top_logprobs"], "needs logprobs", "set model.params.logprobs=true"
         )
+    limits = [name for name in LIMITS if params.get(name) is not None]
+    if len(limits) > 1:
+        raise _refused(limits[1], params[limits[1]], f"{limits[0]} is set too", "set one of them")
+    best_of, n = params.get("best_of"), params.get("n") or 1
+    if best_of is not None and best_of < n:
+        raise _refused("best_of", best_of, f"fewer than the {n} answers asked for", "set at least as many")
 
 
-def _check_ranges(params: Mapping[str, Any]) -> None:
+def _check_ranges(params: Mapping[str, Any], endpoint: Taken) -> None:
     """The ranges in the types of the openai package (`CompletionCreateParams`)."""
     _within(params, "temperature", 0, 2)
     _within(params, "presence_penalty", -2, 2)
     _within(params, "frequency_penalty", -2, 2)
-    _within(params, "top_logprobs", 0, 20)
+    _within(params, "top_logprobs", 0, endpoint.most_logprobs)
+    if endpoint.logprobs is int:
+        _within(params, "logprobs", 0, endpoint.most_logprobs)
     for name in LIMITS:
-        _within(params, name, 1, None)
-    if all(params.get(name) is not None for name in LIMITS):
-        raise _refused(
-            "max_tokens", params["max_tokens"], "max_completion_tokens is set too", "set one of them"
-        )
+        _within(params, name, endpoint.least, None)
     stop = params.get("stop")
     if isinstance(stop, list) and len(stop) > MOST_STOPS:
         raise ModelError(f"model.params.stop: {len(stop)} texts; OpenAI takes at most {MOST_STOPS}")

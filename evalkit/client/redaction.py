@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 
@@ -39,10 +40,23 @@ class Redaction:
         return body if self._body is None else self._body.sub(HIDDEN.encode(), body)
 
 
-def remember(key: str) -> None:
-    """Let `hide` know of a key whose variable's name does not say that it is one."""
-    if _is_secret(key):
-        _known.add(key)
+class _WithoutKeys(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = hide(record.getMessage()), ()
+        return True
+
+
+_WITHOUT_KEYS = _WithoutKeys()
+
+
+def hide_in_logs(logger: str) -> None:
+    """Hide keys in what a package logs through this logger, whoever has turned its logging on."""
+    logging.getLogger(logger).addFilter(_WITHOUT_KEYS)
+
+
+def remember(*keys: str) -> None:
+    """Let `hide` know of keys that no variable's name tells of."""
+    _known.update(filter(_is_secret, keys))
 
 
 def hide(text: str) -> str:

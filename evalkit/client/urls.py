@@ -33,12 +33,9 @@ class BaseUrl:
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown: the password (or a user without one, which some gateways take for a key),
-        and each value of the query whose name speaks of a key.
-        """
+        """What must not be shown: the password (a user without one is a key too), and keys in the query."""
         hidden = [value for name, value in self.query.items() if SECRET_NAME.search(name)]
-        user, password = self.credentials or ("", "")
-        return [*hidden, password or user]
+        return hidden if self.credentials is None else [*hidden, self.credentials[1] or self.credentials[0]]
 
     @property
     def official(self) -> bool:

@@ -14,10 +14,9 @@ from evalkit.comparison.base import Side
 from evalkit.comparison.pair import match
 from evalkit.comparison.side import metric_of
 from evalkit.comparison.slices import right_or_wrong
-from evalkit.errors import EvalkitError
-from evalkit.prompts import Prompt, parts_of
-from evalkit.records import Sample
+from evalkit.prompts import parts_of
 from evalkit.report.base import Report
+from evalkit.report.requests import Requests
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -73,6 +72,7 @@ def sample_diffs(
 ) -> list[SampleDiff]:
     """Return samples whose output or score changed, largest loss first; `flips`: right/wrong ones only."""
     before, after = (_lines(report) for report in reports)
+    requests = (Requests(reports[0]), Requests(reports[1]))
     found = []
     for name in match(*sides).common:
         signed = list(_scores(sides, name))
@@ -92,7 +92,7 @@ def sample_diffs(
                     before=_shown(before[name]),
                     after=_shown(after[name]),
                     scores=scores,
-                    request=_request_diff(reports, before[name], after[name]),
+                    request=_request_diff(requests, before[name], after[name]),
                 )
             )
     return sorted(found, key=lambda one: -one.loss)
@@ -140,21 +140,17 @@ def _prompt_lines(report: Report) -> list[str]:
 
 
 def _request_diff(
-    reports: tuple[Report, Report], before: Mapping[str, Any], after: Mapping[str, Any]
+    requests: tuple[Requests, Requests], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> list[str]:
+    """Return a unified diff; empty where the requests are the same, or one cannot be rendered again."""
     if before["prompt_sha256"] == after["prompt_sha256"]:
         return []
-    old, new = _rendered(reports[0], before), _rendered(reports[1], after)
+    sent = [one.messages(line) for one, line in zip(requests, (before, after), strict=True)]
+    if sent[0] is None or sent[1] is None:
+        return []
+    old, new = _message_lines(sent[0]), _message_lines(sent[1])
     return list(difflib.unified_diff(old, new, "baseline request", "candidate request", lineterm="", n=1))
 
 
-def _rendered(report: Report, line: Mapping[str, Any]) -> list[str]:
-    if report.prompt is None:
-        return []
-    try:
-        messages = Prompt(report.prompt["name"], **report.prompt["source"]).render(
-            Sample(line["id"], line["input"])
-        )
-    except EvalkitError:
-        return []
+def _message_lines(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     return [text for one in messages for text in (f"[{one['role']}]", *str(one["content"]).splitlines())]

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import search_path
 from evalkit.cache.base import Mode
+from evalkit.config.labels import check_labels
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
-from evalkit.plugins import construct, plugin, takes
+from evalkit.plugins import check_options, construct, plugin, takes
 from evalkit.prompts import Prompt
+from evalkit.records import text_of
 
 if TYPE_CHECKING:
     from evalkit.cache.sqlite import SqliteCache
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
     from evalkit.postprocess import Pipeline, Step
     from evalkit.task import Task
 
-RESERVED = {"model", "messages", "prompt", "input", "stream", "response_format"}
-ENDPOINTS = ("chat",)
+RESERVED = {
+    *("model", "messages", "prompt", "input", "instructions"),
+    *("stream", "stream_options", "response_format"),
+}
+ENDPOINTS = ("chat", "completions", "responses")
+OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
+"""What loaders take from settings of their own, and not from dataset.options."""
 # What the runner calls; a class without these would fail in the middle of a run.
 METRIC = ("bind", "statistics", "combine", "aggregate")
 MODEL = ("check", "request", "parse", "send", "close")
@@ -37,12 +44,14 @@ def build_task(config: RunConfig) -> Task:
 
     dataset = build_dataset(config.dataset)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
+    postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
+    check_labels(dataset, postprocess, metrics.values())
     return Task(
         name=config.task.name,
         dataset=dataset,
         prompt=prompt,
-        postprocess=build_postprocess(config.task.postprocess),
-        metrics=build_metrics(config.metrics),
+        postprocess=postprocess,
+        metrics=metrics,
         fewshot=fewshot,
     )
 
@@ -59,7 +68,8 @@ def build_dataset(config: DatasetConfig) -> Dataset:
         raise ConfigError(f"dataset.limit={config.limit}: must be at least 1 (null for all)")
     where = None if config.where is None else Where(config.where)
     source = build_source(config)
-    fields = FieldMap(dict(config.input), config.target, config.id, config.group, dict(config.labels))
+    labels = {text_of(spelling): label for spelling, label in config.labels.items()}
+    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
     return replace(dataset, name=config.name or name_of(config.path), origin=origin)
@@ -79,10 +89,11 @@ def build_source(config: DatasetConfig) -> Source:
 
 def _loader(cls: type[Any], config: DatasetConfig, path: str | None) -> Source:
     taken = takes(cls)
+    check_options(config.options, [one for one in taken if one not in OF_DATASET], cls, "dataset.options")
     always: dict[str, Any] = {"path": path, "encoding": config.encoding}
     # A third party's loader may have no file and no encoding.
     options = {name: value for name, value in always.items() if name in taken} | config.options
-    for name in ("records", "subset", "split", "revision"):
+    for name in OF_DATASET[2:]:
         value = getattr(config, name)
         if value is not None and name not in taken:
             kind = getattr(cls, "format", cls.__name__)
@@ -215,6 +226,7 @@ def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) 
         "name": model.name,
         "params": _params(model),
         "abilities": build_abilities(model),
+        "stream": model.stream,
     }
     if issubclass(cls, LocalModel):
         if (model.params.n or 1) > 1:
@@ -288,12 +300,15 @@ def trials_of(config: RunConfig) -> int:
 
 def _endpoint(name: str) -> Any:
     from evalkit.client.chat import ChatCompletions
+    from evalkit.client.completions import Completions
+    from evalkit.client.responses import Responses
 
     if name not in ENDPOINTS:
         raise ConfigError(
             f'model.endpoint="{name}"{did_you_mean(name, ENDPOINTS)}: there is {", ".join(ENDPOINTS)}'
         )
-    return ChatCompletions()
+    made = {"chat": ChatCompletions, "completions": Completions, "responses": Responses}
+    return made[name]()
 
 
 def build_endpoints() -> dict[str, Any]:

@@ -22,6 +22,9 @@ from evalkit.config.schema import open_schema
 from evalkit.errors import ConfigError, did_you_mean
 from evalkit.search_path import shipped
 
+NAMED = 30  # choices spelled out in a message
+TYPES = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
+
 
 @contextmanager
 def explained(overrides: Sequence[str]) -> Iterator[None]:
@@ -90,7 +93,10 @@ def _missing_config(error: MissingConfigException) -> str:
     options = sorted({*(error.options or ()), *found})
     if not options:
         return f'no {group} "{choice}", and no group {group}; evalkit run --help shows the groups'
-    return f'no {group} "{choice}"{did_you_mean(choice, options)}; there are {", ".join(options)}'
+    there = f"there are {', '.join(options)}"
+    if len(options) > NAMED:
+        there = f"evalkit list {group.removesuffix('s')}s shows the {len(options)} that there are"
+    return f'no {group} "{choice}"{did_you_mean(choice, options)}; {there}'
 
 
 def _composition(error: Exception, overrides: Sequence[str]) -> str:
@@ -107,7 +113,7 @@ def _composition(error: Exception, overrides: Sequence[str]) -> str:
         if unknown:
             return where + unknown
         if key:
-            return f"{where}{_override_of(key, overrides) or key}: {_first_line(cause)}"
+            return f"{where}{_override_of(key, overrides) or key}: {_conversion(_first_line(cause))}"
     ambiguous = re.search(r"Ambiguous value for argument '(?P<override>.+)'", text)
     if ambiguous:
         name, _, value = ambiguous["override"].partition("=")
@@ -135,6 +141,17 @@ def _unknown(key: str) -> str | None:
     elsewhere = [path for path in _paths(schema) if path.endswith(f".{leaf}")]
     near = f' (did you mean "{elsewhere[0]}"?)' if elsewhere else did_you_mean(leaf, names)
     return f"{key} is no setting{near}; {parent_path or 'the top level'} has {', '.join(names)}"
+
+
+def _conversion(message: str) -> str:
+    """Say what a value must be instead of what could not be converted; other messages stay."""
+    match = re.search(
+        r"'(?P<value>.*?)'(?: of type '\w+' could not be converted to | is not a valid )(?P<type>\w+)",
+        message,
+    )
+    if match is None or match["type"] not in TYPES:
+        return message
+    return f"must be {TYPES[match['type']]}, got {match['value']!r}"
 
 
 def _paths(node: DictConfig, above: str = "") -> Iterator[str]:

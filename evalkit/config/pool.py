@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.config.schema import DatasetConfig, FewShotConfig
 from evalkit.errors import ConfigError
+from evalkit.plugins import plugin, takes
 
 
 def pool_of(dataset: DatasetConfig, settings: FewShotConfig) -> DatasetConfig:
@@ -22,6 +23,11 @@ def pool_of(dataset: DatasetConfig, settings: FewShotConfig) -> DatasetConfig:
         )
     pool = replace(dataset, name=None, limit=settings.limit, shuffle=None, split=settings.split)
     if settings.path is None:
+        if "split" not in takes(plugin(dataset._target_, "dataset")):
+            raise ConfigError(
+                f"fewshot.split={settings.split}: {dataset.path or 'the dataset'} has no splits; set "
+                "fewshot.path=FILE (columns as in the dataset)"
+            )
         return pool
     pool.path, pool.subset, pool.revision = settings.path, None, None
     loader = _loader_of(settings.path)

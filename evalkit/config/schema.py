@@ -37,7 +37,7 @@ class DatasetConfig:
     records: str | None = None
     input: dict[str, str] = field(default_factory=dict)
     target: str | None = None
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[Any, str] = field(default_factory=dict)  # keys: also numbers, true, false
     id: str | None = None
     group: str | None = None
     where: str | None = None
@@ -83,10 +83,11 @@ class ParamsConfig:
     top_p: float | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None  # Responses
     n: int | None = None  # answers asked for in one request, each a trial
     stop: Any = None
     seed: int | None = None
-    logprobs: bool | None = None
+    logprobs: Any = None  # true, or for legacy completions a number
     top_logprobs: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
@@ -94,6 +95,9 @@ class ParamsConfig:
     reasoning_effort: str | None = None
     verbosity: str | None = None
     service_tier: str | None = None
+    suffix: str | None = None  # this and the next two: legacy completions
+    echo: bool | None = None
+    best_of: int | None = None
 
 
 @dataclass
@@ -114,7 +118,8 @@ class ModelConfig:
 
     _target_: str = ""
     name: str = ""
-    endpoint: str = "chat"
+    endpoint: str = "chat"  # or completions, responses
+    stream: bool = False  # have answers sent bit by bit, to know the time to the first token
     base_url: str | None = None
     api_key_env: str | None = "OPENAI_API_KEY"
     params: ParamsConfig = field(default_factory=ParamsConfig)
@@ -211,6 +216,7 @@ class RunConfig:
     max_failed: float = 0.01
     slices: list[str] = field(default_factory=list)
     suite: str | None = None
+    sandbox: str = "bubblewrap"  # what a model's code runs in; "none" only by hand (see config.trust)
     results_dir: str = "results"
 
 

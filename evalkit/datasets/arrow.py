@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.datasets.base import Row
-from evalkit.datasets.columnar import BATCH, ColumnarFile, Columns, rows_of
+from evalkit.datasets.columnar import BATCH, OTHERWISE, ColumnarFile, Columns, rows_of
 from evalkit.datasets.parquet import first_line
 from evalkit.errors import DatasetError, did_you_mean
 
@@ -111,7 +111,7 @@ def batches(path: Path, source: str, columns: Columns) -> Iterator[pa.RecordBatc
             f"{source}: no such file (looked in {Path.cwd()}); set dataset.path to an existing file"
         ) from None
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{source}: no sound Arrow file ({first_line(error)}); copy it anew") from None
+        raise DatasetError(f"{source}: no sound Arrow file ({first_line(error)}); {OTHERWISE}") from None
 
 
 def _ipc(file: pa.MemoryMappedFile) -> pa.RecordBatchFileReader | pa.RecordBatchStreamReader:

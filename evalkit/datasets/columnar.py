@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # rows decoded at a time: enough to be fast, few enough for long documents
 BUFFER = 1 << 20  # bytes of a Parquet file's column read at a time
+OTHERWISE = "copy it anew, or choose the loader of its format (dataset=csv, jsonl, …)"
 
 Convert = Callable[[Any], Any]
 

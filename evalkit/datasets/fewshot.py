@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evalkit.datasets.base import Dataset
+from evalkit.datasets.order import rank
 from evalkit.errors import ConfigError, DatasetError
 from evalkit.records import Sample, text_of
 
@@ -36,7 +36,7 @@ def choose(
     asked = {_folded(question(sample)) for sample in evaluated}
     overlapping = 0
     chosen: list[Sample] = []
-    for sample in sorted(pool.samples, key=lambda one: _place(one, shots.seed)):
+    for sample in sorted(pool.samples, key=lambda one: rank(shots.seed, one.id)):
         if not wanted.total():
             break
         label = _label(sample, pool.name) if shots.balanced else None
@@ -80,10 +80,6 @@ def _label(sample: Sample, source: str) -> str:
             "set dataset.target=<label column> or fewshot.balanced=false"
         )
     return text_of(sample.target)
-
-
-def _place(sample: Sample, seed: int) -> str:
-    return hashlib.sha256(f"{seed}|{sample.id}".encode()).hexdigest()
 
 
 def _folded(text: str) -> str:

@@ -66,7 +66,7 @@ class JsonLines(_JsonText):
     def _json_remedy(self, text: str, error: json.JSONDecodeError) -> str:  # noqa: ARG002 - same for all
         if text.lstrip()[0] == "[" or text.strip() == "{":
             return "it looks like JSON over several lines: use dataset=json"
-        return "every line must be one JSON object"
+        return "every line must be one JSON object (another format: dataset=csv, json, …)"
 
 
 class JsonFile(_JsonText):

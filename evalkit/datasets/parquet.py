@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.datasets.base import Row
-from evalkit.datasets.columnar import BATCH, BUFFER, ColumnarFile, rows_of
+from evalkit.datasets.columnar import BATCH, BUFFER, OTHERWISE, ColumnarFile, rows_of
 from evalkit.errors import DatasetError, did_you_mean
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _opened(path: Path, source: str) -> Iterator[pq.ParquetFile]:
             f"{source}: no such file (looked in {Path.cwd()}); set dataset.path to an existing file"
         ) from None
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{source}: no sound Parquet file ({first_line(error)})") from None
+        raise DatasetError(f"{source}: no sound Parquet file ({first_line(error)}); {OTHERWISE}") from None
     with file:
         yield file
 

@@ -86,7 +86,7 @@ class AsyncioExecutor:
     async def _give_grace(self, sending: Sending) -> None:
         """Once nothing more is sent, let what is in flight be answered for a while, then give it up."""
         waiting = await sending.ended()
-        if waiting and sending.interrupted:
+        if waiting and sending.interrupted and self.grace:
             self.say(
                 f"interrupted: {waiting} requests in flight have {self.grace:g} s to be answered; "
                 "interrupt again to leave at once"

@@ -18,7 +18,7 @@ from evalkit.executors.limiter import LOOK, RateLimiter, Reservation
 from evalkit.executors.purse import Purse
 from evalkit.executors.retry import RetryPolicy
 from evalkit.executors.trace import Trace
-from evalkit.records import Outcome, Request, Response, Usage
+from evalkit.records import INTERRUPTED, OVER_BUDGET, STOPPED, Outcome, Request, Response, Usage
 from evalkit.tokens import answer_limit
 
 NOTHING = Usage()
@@ -104,11 +104,6 @@ class Sending:
         for task in self._in_flight:
             task.cancel()
 
-    def _end(self) -> None:
-        self._ended.set()
-        for one in self._asleep:
-            one.cancel()
-
     def note(self) -> None:
         """Note for the report what was learned."""
         self._trace.limits = self._limiter.limits
@@ -139,7 +134,7 @@ class Sending:
             finally:
                 self._slots.leave()
             if self._fatal(error, job):
-                return _failed(job, error, attempt)
+                return _failed(job, RequestError(STOPPED, str(error)), attempt)
             spent += self._settings.clock() - began
             again = self._settings.policy.decide(error, attempt, spent=spent, left=self._left(), rng=rng)
             if isinstance(again, str):
@@ -173,6 +168,11 @@ class Sending:
             return True
         return False
 
+    def _end(self) -> None:
+        self._ended.set()
+        for one in self._asleep:
+            one.cancel()
+
     async def _sleep(self, seconds: float) -> None:
         """Sleep, at most until nothing more is sent."""
         if self._ended.is_set():
@@ -189,7 +189,7 @@ class Sending:
     @property
     def _why(self) -> str:
         """Why nothing more is sent, as a Failure's kind."""
-        return "interrupted" if self.interrupted else "stopped"
+        return INTERRUPTED if self.interrupted else STOPPED
 
     async def _admit(self, request: Request) -> Reservation | None:
         """Wait until this attempt may be sent; raises _NotSent when it may not."""
@@ -216,7 +216,7 @@ class Sending:
             by = "interrupted" if self.interrupted else "stopped by an error of another request"
             raise _NotSent(self._why, f"not asked: the run was {by}; run again to go on")
         if self._purse is not None and self._purse.empty:
-            raise _NotSent("over_budget", "not asked: the rest of the budget does not cover its worst case")
+            raise _NotSent(OVER_BUDGET, "not asked: the rest of the budget does not cover its worst case")
         if self._left() <= 0:
             allowed = f"executor.run_deadline={self._settings.run_deadline:g} s"
             raise _NotSent("deadline", f"not asked within {allowed}; run again to go on")

@@ -76,6 +76,7 @@ def _reasons(config: ModelConfig) -> bool:
 
 def _written(body: Mapping[str, Any], target: str) -> str:
     """Return a target as the answer would hold it: in the fields of a schema where there is one."""
-    schema = (body.get("response_format") or {}).get("json_schema", {}).get("schema", {})
+    wanted = (body.get("response_format") or {}).get("json_schema") or (body.get("text") or {}).get("format")
+    schema = (wanted or {}).get("schema", {})
     names = list(schema.get("properties", ()))
     return json.dumps(dict.fromkeys(names, target)) if names else target

@@ -131,6 +131,7 @@ def outcome_of(line: Mapping[str, Any]) -> Outcome:
         tool_calls=line.get("tool_calls"),
         refusal=line.get("refusal"),
         latency=line["latency"],
+        time_to_first_token=line.get("time_to_first_token"),
     )
     return Outcome(line["id"], line["trial"], line["request_key"], response=response, cached=cached)
 

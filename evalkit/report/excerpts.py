@@ -9,8 +9,8 @@ from itertools import chain, islice
 from typing import Any
 
 from evalkit.report.base import Report
-from evalkit.report.html.scores import Scores
 from evalkit.report.renderers.base import Excerpt
+from evalkit.report.scores import Scores
 
 BLOCK = 256
 """Answers that are aggregated at once: the weights of a block are a square matrix."""

@@ -179,6 +179,21 @@ def sort_rows(grid: Grid, wanted: str) -> Grid:
     return replace(grid, rows=(*first, *(row for row in grid.rows if not known(row))))
 
 
+def with_columns(grid: Grid, wanted: Sequence[str]) -> Grid:
+    """Keep these columns, in this order; UsageError for one that is not there."""
+    names = [column.name for column in grid.columns]
+    for name in wanted:
+        if name not in names:
+            raise UsageError(
+                f"--columns {name}: no such column{did_you_mean(name, names)}; there are {', '.join(names)}"
+            )
+    places = [names.index(name) for name in wanted]
+    rows = tuple(tuple(row[place] for place in places) for row in grid.rows)
+    # Neighbours are told apart by the last column: without it every row is written whole.
+    once = sum(place < grid.once for place in places) if places[-1] == len(names) - 1 else 0
+    return replace(grid, columns=tuple(grid.columns[place] for place in places), rows=rows, once=once)
+
+
 def _number(cell: Cell) -> float | None:
     """Return the number behind a cell; settings like a temperature are texts that read as one."""
     if cell.number is not None:

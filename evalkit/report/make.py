@@ -117,13 +117,15 @@ def classes_by_family(scored: Scored) -> dict[str, Any]:
 
 def _latencies(responses: Sequence[Response]) -> dict[str, float]:
     """Return quantiles of the seconds that answers took when they were asked; nothing when none is known."""
-    known = [one.latency for one in responses if one.latency is not None]
-    if not known:
-        return {}
-    import numpy as np
+    found: dict[str, float] = {}
+    for name in ("latency", "time_to_first_token"):
+        known = [seconds for one in responses if (seconds := getattr(one, name)) is not None]
+        if known:
+            import numpy as np
 
-    middle, late = np.quantile(known, [0.5, 0.95]).tolist()
-    return {"latency_p50": round(middle, 6), "latency_p95": round(late, 6)}
+            middle, late = np.quantile(known, [0.5, 0.95]).tolist()
+            found |= {f"{name}_p50": round(middle, 6), f"{name}_p95": round(late, 6)}
+    return found
 
 
 def _sending(run: Run) -> dict[str, Any]:
@@ -195,6 +197,8 @@ def _answer(generation: Generation) -> dict[str, Any]:
     answer["finish_reason"] = response.finish_reason
     answer["usage"] = None if response.usage is None else asdict(response.usage)
     answer["latency"] = None if response.latency is None else round(response.latency, 6)
+    if response.time_to_first_token is not None:
+        answer["time_to_first_token"] = round(response.time_to_first_token, 6)
     return answer
 
 

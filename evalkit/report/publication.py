@@ -69,10 +69,16 @@ def _warnings(report: Report) -> Iterator[str]:
     if counts["failed"]:
         yield f"{failures(report)}; they are not scored."
     if counts["unparsed"]:
-        yield f"{counts['unparsed']} outputs could not be parsed and count as wrong."
+        one = counts["unparsed"] == 1
+        yield f"{_outputs(counts['unparsed'])} could not be parsed and count{'s' if one else ''} as wrong."
     if counts["cut_off"]:
-        yield f"{counts['cut_off']} outputs were cut off at the token limit."
+        were = "was" if counts["cut_off"] == 1 else "were"
+        yield f"{_outputs(counts['cut_off'])} {were} cut off at the token limit."
     yield from (f"{_sentence(one)}." for one in drift(report))
+
+
+def _outputs(number: int) -> str:
+    return f"{number} output{'' if number == 1 else 's'}"
 
 
 def _sentence(text: str) -> str:

@@ -18,10 +18,7 @@ def ending(report: Report) -> Iterator[str]:
     """Say that a run ended before every sample was asked."""
     if report.status in ENDED:
         left = report.failures.get(report.status, 0)
-        yield (
-            f"{ENDED[report.status]}: {left} of {report.counts['requests']} requests were not asked or not "
-            "waited for, and the scores are those of the rest"
-        )
+        yield f"{ENDED[report.status]}: {left} of {report.counts['requests']} requests have no answer yet"
 
 
 def drift(report: Report) -> Iterator[str]:

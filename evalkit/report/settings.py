@@ -27,6 +27,12 @@ class Row:
     report: Report | None
     error: str | None = None
 
+    @property
+    def told(self) -> str:
+        """A failed job as messages name it: `#2 limit=0: dataset.limit=0: must be …`."""
+        settings = "".join(f" {name}={value}" for name, value in self.settings.items())
+        return f"#{self.number}{settings}: {self.error}"
+
 
 def rows_of(members: Sequence[Member], reports: Mapping[str, Report]) -> list[Row]:
     """Return the jobs in order; `reports` are by the members' `run`."""
@@ -120,7 +126,9 @@ def metric_measure(name: str, reports: Sequence[Report], marks: Marks) -> Measur
 
 
 def _cost(report: Report) -> Cell | None:
-    return number_cell(report.cost["usd"], "{:.4f}") if report.cost else None
+    # A run that nobody answered is not the cheapest one.
+    answered = report.counts["failed"] < report.counts["requests"]
+    return number_cell(report.cost["usd"], "{:.4f}") if report.cost and answered else None
 
 
 def _latency(report: Report) -> Cell | None:

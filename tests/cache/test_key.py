@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import unicodedata
 from typing import Any
 
 import pytest
@@ -55,6 +56,26 @@ def test_order_of_keys_does_not_matter(body: dict[str, Any], rng: Any) -> None:
 def test_keys_are_equal_only_for_the_same_json(one: dict[str, Any], other: dict[str, Any]) -> None:
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     assert (Request("s", "e", one).key == Request("s", "e", other).key) is same
+
+
+@given(BODIES)
+def test_body_that_was_stored_and_read_back_has_the_same_key(body: dict[str, Any]) -> None:
+    """As `cache verify` recomputes it; whatever the text, a lone surrogate or a number at a float's edge."""
+    stored = json.loads(json.dumps(body))
+    assert Request("s", "e", stored).key == Request("s", "e", body).key
+
+
+@given(st.integers(-(2**53), 2**53))
+def test_whole_number_and_its_float_are_two_keys(number: int) -> None:
+    """JSON spells them otherwise, and a server may read `1.0` as no integer."""
+    assert Request("s", "e", {"x": number}).key != Request("s", "e", {"x": float(number)}).key
+
+
+@given(st.text(min_size=1))
+def test_no_text_is_normalised(text: str) -> None:
+    """Composed and decomposed letters are different tokens to a model."""
+    spelled = {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")} | {text}
+    assert len({Request("s", "e", {"x": one}).key for one in spelled}) == len(spelled)
 
 
 @given(st.text(), st.text(), st.text(), st.text())

@@ -203,7 +203,7 @@ def test_interrupt_keeps_answers_and_says_how_to_go_on(
 ) -> None:
     server.settings.latency = lambda index: 0.01 if index < 6 else 30.0
     process = subprocess.Popen(
-        [sys.executable, "-c", WITH_SIGINT, *run_words, "executor.concurrency=2"],
+        [sys.executable, "-c", WITH_SIGINT, *run_words, "executor.concurrency=2", "executor.grace=0"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     server.wait(received=8, timeout=30)

@@ -121,7 +121,7 @@ def test_interrupt_says_what_is_kept_only_where_something_is(evalkit: Commands, 
                 "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
                 "from evalkit.cli.main import main; sys.exit(main())"
             )
-            words = asking(server, "dataset.limit=2", f"cache={cache}")
+            words = asking(server, "dataset.limit=2", f"cache={cache}", "executor.grace=0")
             running = subprocess.Popen(
                 [sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True
             )

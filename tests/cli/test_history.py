@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 from commands import Commands, asking, write_lines
 from fake_openai import FakeOpenAI, Fault, FaultPlan
 from jsonschema import Draft202012Validator
+from markdown_it import MarkdownIt
+from report.renderers.test_hostile import HOSTILE
 
 from evalkit.report import schema
 
+GOLDEN = Path(__file__).parent / "golden"
 ROWS = [{"id": f"r{n}", "text": f"text {n}", "label": ("positive", "negative")[n % 2]} for n in range(6)]
 RUN = (
     *("run", "dataset=jsonl", "dataset.path=rows.jsonl", "dataset.input.text=text", "dataset.target=label"),
@@ -184,6 +188,39 @@ def test_the_chart_holds_every_point_and_is_the_same_every_time(evalkit: Command
     assert sum(one.get("class") == "edge" for one in root.findall(f"{space}line")) == 1
     assert "<b>gpt & co</b>: 50.0 on 2026-01-20" in [one.text for one in root.findall(f"{space}text")]
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("form", ["svg", "markdown", "json"])
+def test_history_is_as_it_was_looked_at(evalkit: Commands, form: str) -> None:
+    """GOLDEN=write pytest … writes them anew, to look at."""
+    other = {**entry(1, 0.5)["model"], "asked": "gpt-4.1", "served": {"gpt-4.1-2025-04-14": 60}}
+    levels = [entry(day, 0.8 if day < 8 else 0.6) for day in range(1, 15)]
+    drifted = {**entry(1, 0.5)["model"], "served": {"gpt-4o-2024-11-20": 60}}
+    publish(evalkit.folder, *levels, entry(18, 0.62, model=drifted), entry(20, 0.5, model=other))
+    path = GOLDEN / f"history.{form}"
+    made = evalkit("history", "--format", form).out
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(made, "utf-8")
+    assert path.read_text("utf-8") == made
+
+
+def test_report_history_is_the_same_command(evalkit: Commands) -> None:
+    publish(evalkit.folder, entry(1, 0.8), entry(2, 0.7))
+    wanted = ("--metric", "accuracy", "--json")
+    assert evalkit("report", "--history", *wanted).out == evalkit("history", *wanted).out
+    assert evalkit("report", *wanted[:2], "--history").code == 0
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_of_models_stay_text(evalkit: Commands, text: str) -> None:
+    model = {**entry(1, 0.5)["model"], "asked": text, "served": {text: 1}}
+    publish(evalkit.folder, entry(1, 0.8, model=model), entry(2, 0.7, model={**model, "served": {"x": 1}}))
+    root = ET.fromstring(evalkit("history", "--format", "svg").out)
+    tags = {one.tag.partition("}")[2] for one in root.iter()}
+    assert tags == {"svg", "title", "style", "rect", "text", "line", "polyline", "circle"}
+    table = MarkdownIt("commonmark").enable("table").render(evalkit("history", "--format", "markdown").out)
+    assert set(re.findall(r"<(\w+)[^>]*>", table)) == {"table", "thead", "tbody", "tr", "th", "td"}
+    assert evalkit("history").out.isprintable() or "\x1b" not in evalkit("history").out
 
 
 def test_markdown_has_a_row_for_each_point(evalkit: Commands) -> None:

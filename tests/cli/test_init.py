@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from commands import Commands, write
-
-import evalkit as package
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_the_project_runs_without_a_key(evalkit: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,8 +74,6 @@ def test_ci_alone_is_added_to_a_project_that_has_configs(evalkit: Commands) -> N
         ".github/workflows/evalkit.yml",
         ".github/workflows/evalkit-comment.yml",
     }
-    text = Path(".github/workflows/evalkit.yml").read_text("utf-8")
-    assert f"EVALKIT: evalkit=={package.__version__} " in text
 
 
 def test_ci_and_project_come_together_in_an_empty_folder(evalkit: Commands) -> None:
@@ -96,3 +89,33 @@ def test_a_folder_that_cannot_be_written_is_one_line(evalkit: Commands) -> None:
 
 def test_another_service_is_refused(evalkit: Commands) -> None:
     assert evalkit("init", "--ci", "jenkins").code == 2
+
+
+@pytest.mark.parametrize(
+    ("origin", "requirement"),
+    [
+        (
+            {
+                "url": "https://example.org/team/evalkit.git",
+                "vcs_info": {"vcs": "git", "commit_id": "a" * 40},
+            },
+            f"evalkit @ git+https://example.org/team/evalkit.git@{'a' * 40}",
+        ),
+        ({"url": "file:///somebody/evalkit", "dir_info": {"editable": True}}, ""),
+        ({"url": "https://me:key@example.org/e.git", "vcs_info": {"vcs": "git", "commit_id": "a" * 40}}, ""),
+        (None, ""),
+    ],
+)
+def test_the_workflow_installs_this_evalkit_or_asks_which(
+    evalkit: Commands, monkeypatch: pytest.MonkeyPatch, origin: dict[str, object] | None, requirement: str
+) -> None:
+    """The name alone would fetch another project's package from the index."""
+    installed = evalkit.folder / "installed" / "evalkit-0.0.dist-info"
+    write(installed / "METADATA", "Metadata-Version: 2.1\nName: evalkit\nVersion: 0.0\n")
+    if origin is not None:
+        write(installed / "direct_url.json", json.dumps(origin))
+    monkeypatch.syspath_prepend(str(installed.parent))
+    said = evalkit("init", "mine", "--ci", "github").out
+    text = Path("mine/.github/workflows/evalkit.yml").read_text("utf-8")
+    assert f'EVALKIT: "{requirement}"' in text
+    assert ("say at EVALKIT" in said) == (not requirement)

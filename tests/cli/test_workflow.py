@@ -74,7 +74,7 @@ def test_what_may_write_runs_no_code_of_the_pull_request(workflows: dict[str, An
 
 
 def test_steps_and_jobs_are_well_formed(workflows: dict[str, Any]) -> None:
-    known = {"name", "id", "if", "uses", "with", "run", "env", "shell"}
+    known = {"name", "id", "if", "uses", "with", "run", "env", "shell", "continue-on-error"}
     for job in jobs(workflows):
         assert job["runs-on"] == "ubuntu-latest"
         assert job["timeout-minutes"] <= 60
@@ -147,14 +147,16 @@ def accept(project: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
 
 
-def evaluated(folder: Path, *, fork: bool = False, event: str = "pull_request") -> Runner:
+def evaluated(
+    folder: Path, *, fork: bool = False, event: str = "pull_request", actor: str = "somebody"
+) -> Runner:
     """Run the first workflow's scripts, as far as its conditions let them."""
     workflow = yaml.safe_load((FOLDER / MAIN).read_text("utf-8"))
     (job,) = workflow["jobs"].values()
     base = {"GITHUB_BASE_REF": "main"} if event == "pull_request" else {}
     runner = Runner(
         Path.cwd(),
-        environment(GITHUB_EVENT_NAME=event, **base),
+        environment(GITHUB_EVENT_NAME=event, GITHUB_ACTOR=actor, **base),
         {
             "github.event.pull_request.head.repo.full_name": ""
             if event != "pull_request"
@@ -223,6 +225,25 @@ def test_a_fork_is_answered_from_the_cache_without_a_key(
     assert server.count == asked
 
 
+def test_dependabot_gets_no_secrets_and_is_answered_from_the_cache(
+    project: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    accept(project, monkeypatch)
+    runner = evaluated(tmp_path_factory.mktemp("a"), actor="dependabot[bot]")
+    assert runner.expressions["steps.mode.outputs.mode"] == "replay"
+    assert set(runner.outcomes.values()) == {0}, runner.logs
+
+
+def test_nothing_is_installed_that_nobody_named(workflows: dict[str, Any], tmp_path: Path) -> None:
+    """The index has another project of this name: its code must not run beside the key."""
+    (job,) = workflows[MAIN]["jobs"].values()
+    (step,) = [one for one in job["steps"] if one.get("name") == "Install"]
+    assert not re.match(r"evalkit\b(?! @ )", job["env"]["EVALKIT"])
+    runner = Runner(tmp_path, environment(), {}, tmp_path / "runner")
+    assert runner.run(step, {"env": {"EVALKIT": ""}}) == 2
+    assert "at EVALKIT, what pip shall install" in runner.logs["Install"]
+
+
 def test_the_budget_is_kept(
     project: Commands, server: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -266,11 +287,12 @@ def github() -> Iterator[FakeGitHub]:
         yield running
 
 
-def commented(folder: Path, github: FakeGitHub, text: str, **changes: str) -> Runner:
+def commented(folder: Path, github: FakeGitHub, text: str | None, **changes: str) -> Runner:
     workflow = yaml.safe_load((FOLDER / COMMENT).read_text("utf-8"))
     (job,) = workflow["jobs"].values()
     (step,) = [one for one in job["steps"] if "run" in one]
-    write(folder / "evalkit" / "comment.md", text)
+    if text is not None:
+        write(folder / "evalkit" / "comment.md", text)
     event = "github.event.workflow_run"
     values = {
         "github.token": "token-of-the-job",
@@ -314,7 +336,7 @@ def test_a_commit_that_is_no_head_any_more_gets_no_comment(
     workflows: dict[str, Any], github: FakeGitHub, tmp_path: Path
 ) -> None:
     runner = commented(tmp_path, github, "x", **{"github.event.workflow_run.head_sha": "b" * 40})
-    assert runner.outcomes == {"Write the comment": 1}
+    assert runner.outcomes == {"Write the comment": 0}
     assert "nothing to write" in runner.logs["Write the comment"]
     assert {method for method, _ in github.requests} == {"GET"}
 
@@ -328,6 +350,20 @@ def test_a_branch_name_is_only_a_name(
     assert runner.outcomes == {"Write the comment": 0}, runner.logs
     assert set(github.comments) == {9}
     assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_run_that_left_no_comment_writes_none(
+    workflows: dict[str, Any], github: FakeGitHub, tmp_path: Path
+) -> None:
+    secret = write(tmp_path / "secret", "what only this machine knows")
+    runner = commented(tmp_path, github, None)
+    (tmp_path / "evalkit").mkdir()
+    (tmp_path / "evalkit" / "comment.md").symlink_to(secret)
+    linked = commented(tmp_path, github, None)
+    for one in (runner, linked):
+        assert one.outcomes == {"Write the comment": 0}, one.logs
+        assert "the run left no comment" in one.logs["Write the comment"]
+    assert not github.comments
 
 
 def test_a_long_comment_is_cut_at_a_line(

@@ -47,6 +47,7 @@ def test_secrets_are_the_password_and_the_query_s_keys_but_no_version() -> None:
     address = parse("http://me:word@host/v1?api-version=2024-12-01-preview&api-key=k1&Subscription-Token=t1")
     assert sorted(address.secrets) == ["k1", "t1", "word"]
     assert parse("http://host/v1").secrets == []
+    assert parse("http://gateway-key@host/v1").secrets == ["gateway-key"]
 
 
 @pytest.mark.parametrize(

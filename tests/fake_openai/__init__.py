@@ -11,6 +11,7 @@ The layers, each importing only from those above it:
     replies    what the "model" says
     wording    what the API says with each error status
     faults     what can go wrong; fault_plans: when it does; broken: what it makes of a body
+    streams    a good answer as server-sent events
     limits     token buckets and their headers
     records    what was received
     endpoints/ one file per family: a new family (files, batches, …) is a file and its routes

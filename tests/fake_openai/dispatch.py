@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from fake_openai import replies, wire
+from fake_openai import replies, streams, wire
 from fake_openai.broken import spoil
 from fake_openai.endpoints import Call, Script, azure, find
 from fake_openai.fault_plans import FaultPlan, FaultsLike
-from fake_openai.faults import Fault
+from fake_openai.faults import BODY, Fault
 from fake_openai.limits import RateLimits
 from fake_openai.payloads import ApiError, Body, Payload, error_object, json_payload, unauthorized
 from fake_openai.records import Recorder, Ticket
@@ -130,9 +130,13 @@ class Dispatcher:
             return fault.payload
         if fault is not None and fault.kind == "stall":
             await asyncio.sleep(fault.seconds)
+        streams.check(body, path)
         script = Script(settings.answer, settings.models, settings.system_fingerprint)
         query = dict(parse_qsl(request.rel_url.raw_query_string))
         good = endpoint(Call(request.method, path, body, key, script, raw, content_type, query))
+        # A broken body is one that a gateway sends in one piece, whatever was asked for.
+        if body.get("stream") and (fault is None or fault.kind not in BODY):
+            return streams.streamed(good, body, fault)
         return good if fault is None else spoil(fault, good)
 
     async def _wait(self, index: int) -> None:

@@ -20,6 +20,7 @@ BODY = (
     "garbage_bytes",
     "invalid_utf8",
 )
+STREAM = ("stream_cut", "stream_error")
 TIMED = ("stall", "slow_body")
 
 
@@ -41,6 +42,7 @@ class Fault:
     invalid_utf8        JSON with a byte that is no UTF-8
     stall               nothing for `seconds`, then the good answer
     slow_body           headers at once, the body trickling in over `seconds`
+    stream_cut          half of a stream's events and a clean end; stream_error: then an error event
     """
 
     kind: str
@@ -145,6 +147,14 @@ class Fault:
         return Fault("invalid_utf8")
 
     @staticmethod
+    def stream_cut() -> "Fault":
+        return Fault("stream_cut")
+
+    @staticmethod
+    def stream_error() -> "Fault":
+        return Fault("stream_error")
+
+    @staticmethod
     def stall(seconds: float = 3600.0) -> "Fault":
         return Fault("stall", seconds=seconds)
 
@@ -160,7 +170,7 @@ class Fault:
             return Fault.status(int(kind))
         if kind in TIMED:
             return Fault(kind, seconds=float(seconds or 1.0))
-        if kind in WIRE or kind in BODY:
+        if kind in (*WIRE, *BODY, *STREAM):
             return Fault(kind)
         made = {
             "insufficient_quota": Fault.insufficient_quota,
@@ -168,7 +178,6 @@ class Fault:
             "content_filter": Fault.content_filter,
         }
         if kind not in made:
-            raise ValueError(
-                f"no fault is called {name!r}; known: a status, {', '.join([*made, *WIRE, *BODY, 'stall'])}"
-            )
+            known = ", ".join([*made, *WIRE, *BODY, *STREAM, "stall"])
+            raise ValueError(f"no fault is called {name!r}; known: a status, {known}")
         return made[kind]()

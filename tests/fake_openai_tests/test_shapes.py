@@ -186,7 +186,7 @@ def test_models_are_listed_and_found(client: openai.OpenAI, server: FakeOpenAI) 
         ({"temperature": 3}, "decimal_above_max_value", "temperature"),
         ({"n": 0}, "integer_below_min_value", "n"),
         ({"n": "2"}, "invalid_type", "n"),
-        ({"stream": True}, "unsupported_value", "stream"),
+        ({"stream_options": {"include_usage": True}}, None, "stream_options"),
         ({"top_logprobs": 2}, None, "top_logprobs"),
         ({"response_format": {"type": "json_object"}}, None, "messages"),
         ({"model": ""}, None, None),

@@ -14,9 +14,9 @@ from evalkit.report.html import view
 from evalkit.report.html.base import Against
 from evalkit.report.html.plot import WIDTH
 from evalkit.report.html.samples import blocks
-from evalkit.report.html.scores import Scores
 from evalkit.report.markdown import harmless
 from evalkit.report.publication import publication_of
+from evalkit.report.scores import Scores
 
 if TYPE_CHECKING:
     from jinja2 import Environment

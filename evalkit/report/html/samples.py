@@ -15,9 +15,9 @@ from typing import Any
 
 from evalkit.report.base import Report
 from evalkit.report.html.base import Against, Before
-from evalkit.report.html.scores import Scores
 from evalkit.report.markdown import harmless
 from evalkit.report.requests import Requests
+from evalkit.report.scores import Scores
 
 SAMPLES = 200
 CHARACTERS = 1_000_000

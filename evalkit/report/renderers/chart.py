@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.errors import UsageError
 from evalkit.report.grid import Cell, Grid, Kind
@@ -72,7 +72,8 @@ def scores(publication: Publication) -> str:
     for panel in panels:
         alike = [one.ends for one in panels if one.of == panel.of] if panel.of else [panel.ends]
         reach = ticks(min(low for low, _ in alike), max(high for _, high in alike))
-        parts += _score_panel(panel, y, Scale(reach, MARGIN + labels, WIDTH - MARGIN - VALUES))
+        named = replace(panel, metric=panel.metric or publication.title)
+        parts += _score_panel(named, y, Scale(reach, MARGIN + labels, WIDTH - MARGIN - VALUES))
         y += HEAD + ROW * len(panel.rows) + FOOT
     note = next(iter(publication.grids)).note
     parts.append(words((MARGIN, y + 4), fitted(note, SMALL, WIDTH - 2 * MARGIN), "soft", size=SMALL))
@@ -98,13 +99,8 @@ def cost(publication: Publication) -> str:
 
 def labels_of(grid: Grid) -> list[str]:
     """Return a name for each row: its texts that differ between rows, else all of them."""
-    texts = [
-        place
-        for place, column in enumerate(grid.columns)
-        if column.kind is Kind.TEXT and column.name not in {"run", "metric"}
-    ]
-    differing = [place for place in texts if len({row[place].text for row in grid.rows}) > 1]
-    names = [", ".join(row[place].text for place in differing or texts) for row in grid.rows]
+    texts, differing = _texts(grid)
+    names = [_joined(row, differing or texts) for row in grid.rows]
     if len(set(names)) == len(names) or grid.columns[-1].name != "run":
         return names
     return [
@@ -113,10 +109,25 @@ def labels_of(grid: Grid) -> list[str]:
     ]
 
 
+def _texts(grid: Grid) -> tuple[list[int], list[int]]:
+    """Return the places of the columns that can name a row, and of those that differ between rows."""
+    texts = [
+        place
+        for place, column in enumerate(grid.columns)
+        if column.kind is Kind.TEXT and column.name not in {"run", "metric"}
+    ]
+    return texts, [place for place in texts if len({row[place].text for row in grid.rows}) > 1]
+
+
+def _joined(row: Sequence[Cell], places: Sequence[int]) -> str:
+    """Return the texts of a row, each once: task and dataset are often called alike."""
+    return ", ".join(dict.fromkeys(row[place].text for place in places))
+
+
 def _panels(grid: Grid) -> Iterator[Panel]:
     names = labels_of(grid)
     columns = [column.name for column in grid.columns]
-    if grid.apart:
+    if grid.apart and {"metric", "score"} <= set(columns):
         yield from _long_panels(grid, columns.index("metric"), columns.index("score"))
         return
     for place, column in enumerate(grid.columns):
@@ -128,13 +139,18 @@ def _panels(grid: Grid) -> Iterator[Panel]:
 
 
 def _long_panels(grid: Grid, metric: int, score: int) -> Iterator[Panel]:
-    """A line a metric: a panel for each metric of several runs, and one panel of all metrics of one run."""
+    """A line a metric: a panel for each metric of several runs; one panel of all where none is shared."""
     by_metric: dict[str, list[tuple[Cell, ...]]] = {}
     for row in grid.rows:
         if row[score].number is not None:
             by_metric.setdefault(row[metric].text, []).append(row)
     if by_metric and max(map(len, by_metric.values())) == 1:
-        yield Panel("", [(name, rows[0][score]) for name, rows in by_metric.items()])
+        _, differing = _texts(grid)
+        named = (
+            (", ".join(filter(None, (_joined(row, differing), name))), row)
+            for name, (row,) in by_metric.items()
+        )
+        yield Panel("", [(name, row[score]) for name, row in named])
         return
     for name, rows in by_metric.items():
         names = labels_of(Grid(grid.columns, tuple(rows), ""))
@@ -143,7 +159,7 @@ def _long_panels(grid: Grid, metric: int, score: int) -> Iterator[Panel]:
 
 def _score_panel(panel: Panel, y: float, scale: Scale) -> Iterator[str]:
     top, bottom = y + HEAD - 8, y + HEAD + ROW * len(panel.rows)
-    yield words((MARGIN, y + 14), fitted(panel.metric or "score", 14, WIDTH - 2 * MARGIN), size=14)
+    yield words((MARGIN, y + 14), fitted(panel.metric, 14, WIDTH - 2 * MARGIN), size=14)
     for tick in scale.ticks:
         yield line((scale.at(tick), top), (scale.at(tick), bottom), "rule")
         yield words((scale.at(tick), bottom + 15), f"{tick:g}", "soft", "middle", SMALL)

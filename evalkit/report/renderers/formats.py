@@ -7,6 +7,7 @@ from evalkit.report.renderers.base import Format
 
 FORMATS = {
     "markdown": Format(markdown.render, samples=True),
+    "comment": Format(markdown.comment, samples=True),
     "github": Format(github.render, samples=True),
     "junit": Format(junit.render, samples=True),
     "latex": Format(latex.render),

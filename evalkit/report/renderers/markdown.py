@@ -12,6 +12,8 @@ from evalkit.report.renderers.base import Excerpt, Publication
 
 LIMIT = 900 * 1024
 """Bytes; GitHub cuts off nothing of a step summary below 1 MiB, and shows nothing of a larger one."""
+COMMENT = 60_000
+"""Bytes of a comment: GitHub takes 65,536 characters, and whoever writes it adds a line or two."""
 
 
 def render(publication: Publication, limit: int = LIMIT) -> str:
@@ -29,6 +31,11 @@ def render(publication: Publication, limit: int = LIMIT) -> str:
         parts.append(f"_Left out, because this file would be too long: {escape(', '.join(left_out))}._")
     parts += _samples(publication, room)
     return "\n\n".join(parts) + "\n"
+
+
+def comment(publication: Publication) -> str:
+    """Return what has room in the comment of a pull request."""
+    return render(publication, COMMENT)
 
 
 def markdown_table(grid: Grid) -> str:

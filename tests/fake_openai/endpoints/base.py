@@ -73,10 +73,6 @@ def finish(reply: Reply, value: Body) -> Payload:
 
 def check_sampling(body: Body) -> int:
     """The API's 400s for parameters out of range; gives n."""
-    if body.get("stream"):
-        raise ApiError(
-            400, "fake_openai does not stream: send stream=false.", param="stream", code="unsupported_value"
-        )
     for name, low, high in (
         ("temperature", 0, 2),
         ("top_p", 0, 1),

@@ -11,7 +11,7 @@ from fake_openai.endpoints.base import (
     require_the_word_json,
 )
 from fake_openai.endpoints.chat import token_logprob
-from fake_openai.payloads import Body, Payload
+from fake_openai.payloads import ApiError, Body, Payload
 from fake_openai.replies import Reply
 
 # What the real object says of each parameter that the request left out.
@@ -36,6 +36,18 @@ _ECHOED: Body = {
     "truncation": "disabled",
     "user": None,
 }
+# What chat takes and this endpoint does not know.
+_UNKNOWN = (
+    *("messages", "prompt", "max_tokens", "max_completion_tokens", "n", "stop", "seed", "logprobs"),
+    *(
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "response_format",
+        "reasoning_effort",
+        "verbosity",
+    ),
+)
 # The `incomplete_details` of each finish reason that chat would give.
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -44,6 +56,9 @@ def create(call: Call) -> Payload:
     """One message or some function calls; a cut text makes the response `incomplete`, not an error."""
     body = call.body
     model = call.script.check_model(body.get("model"))
+    for name in _UNKNOWN:
+        if name in body:
+            raise ApiError(400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
     require_conversation(body, "input")
     check_sampling(body)
     require_the_word_json(body, (body.get("text") or {}).get("format"), "input")

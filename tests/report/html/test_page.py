@@ -81,7 +81,7 @@ def everything(folder: Path) -> Any:
 def test_failures_are_the_first_thing_said_after_the_title(tmp_path: Path) -> None:
     found = words(page_of(everything(tmp_path)))
     first = found.index("1 of 4 requests failed (1 timeout)")
-    assert found.index("gpt-4o") < first < found.index("1 outputs could not be parsed") < found.index("50.0")
+    assert found.index("gpt-4o") < first < found.index("1 output could not be parsed") < found.index("50.0")
 
 
 def test_verdict_and_table_come_before_the_samples_and_need_no_script(tmp_path: Path) -> None:

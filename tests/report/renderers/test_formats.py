@@ -30,6 +30,16 @@ def test_markdown_cuts_samples_and_never_the_table() -> None:
     assert "`s0`" in made
 
 
+def test_a_comment_has_room_in_a_pull_request() -> None:
+    """GitHub takes 65,536 characters; verdict and table are there whole, samples until it is full."""
+    one = publication()
+    long = replace(one.samples[0], output="数" * 2000)
+    text = FORMATS["comment"].render(replace(one, samples=[long] * 100))
+    assert 50_000 < len(text.encode("utf-8")) <= 60_000
+    assert markdown_table(one.grids[0]) in text
+    assert one.sentence.rstrip(".") in text
+
+
 def test_markdown_says_what_had_no_room() -> None:
     made = markdown.render(replace(publication(), texts=[("Prompt: user", "x" * 3000)]), limit=2500)
     assert "Left out, because this file would be too long: Prompt: user" in made

@@ -14,6 +14,7 @@ from evalkit.report.renderers.names import OF_COMPARISON, OF_GATE, OF_RUN, OF_TA
 GOLDEN = Path(__file__).parent / "golden"
 ENDINGS = {
     "markdown": "md",
+    "comment": "comment.md",
     "github": "txt",
     "junit": "xml",
     "latex": "tex",

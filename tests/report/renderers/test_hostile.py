@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 from lxml import etree
+from markdown_it import MarkdownIt
 from report.renderers.published import hostile
 
 from evalkit.report.markdown import harmless
@@ -93,6 +94,16 @@ def test_html_has_no_element_and_no_attribute_of_the_texts(text: str) -> None:
     page.feed(FORMATS["html"].render(hostile(text)))
     assert page.tags <= TAGS
     assert page.attributes <= {"class", "scope"}
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))
+@pytest.mark.parametrize("name", ["markdown", "comment"])
+def test_markdown_of_a_gate_has_no_element_link_or_image_of_the_texts(name: str, text: str) -> None:
+    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    page = _Tags()
+    page.feed(rendered.render(FORMATS[name].render(hostile(text))))
+    assert page.tags <= TAGS | {"h1", "h2", "h3", "em", "ul", "li", "pre", "code"}
+    assert not page.attributes
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))
