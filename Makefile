@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make demo` and `make test`. Only Python 3.11+ and the package index are needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit bench clean
+.PHONY: help demo test lint types unit scores bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,7 @@ endif
 help:
 	@echo "make demo   evaluate the embedded model on three tasks and print the score table"
 	@echo "make test   lint, types and every test"
+	@echo "make scores publish the embedded model's scores from the answers in results/published"
 	@echo "make bench  how fast evalkit itself is, beside the bare official client"
 	@echo "make clean  remove the environment and caches (runs and answers stay)"
 
@@ -46,6 +47,9 @@ types: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+scores: $(VENV)/.installed-dev
+	.ci/scores
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed/request_cost.py

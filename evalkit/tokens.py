@@ -66,9 +66,13 @@ def estimate(request: Request) -> tuple[int, int]:
 
     The second is 0 where the request sets no limit to its answers.
     """
-    # Of `best_of` answers only `n` come back; all are written and paid for.
-    written = max(request.choices, request.body.get("best_of") or 1)
-    return prompts([request]).most[0], answer_limit(request.body) * written
+    return prompts([request]).most[0], answer_limit(request.body) * written(request)
+
+
+def written(request: Request) -> int:
+    """Return how many answers the model writes: of `best_of` only `n` come back, and all are paid for."""
+    best_of = request.body.get("best_of")
+    return max(request.choices, best_of) if isinstance(best_of, int) else request.choices
 
 
 def answer_limit(body: Mapping[str, Any]) -> int:

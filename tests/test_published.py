@@ -60,3 +60,10 @@ def test_every_task_has_a_page_with_its_samples(made: Path) -> None:
 def test_nothing_else_is_published_and_it_stays_small() -> None:
     assert {path.name for path in PUBLISHED.iterdir()} == {*FILES, "answers.sqlite"}
     assert sum(path.stat().st_size for path in PUBLISHED.iterdir()) < 1_000_000
+
+
+def test_readme_shows_the_table_and_the_chart() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    lines = (PUBLISHED / "scores.md").read_text("utf-8").splitlines()
+    assert "\n".join(line for line in lines if line.startswith("|")) in readme
+    assert "](results/published/scores.svg)" in readme

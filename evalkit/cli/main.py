@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _allow_plugins(words)
+        _allow_unprotected(words)
         code = _dispatch(words)
         sys.stdout.flush()
     except EvalkitError as error:
@@ -129,6 +130,12 @@ def _take_flag(words: list[str], flag: str) -> bool:
     while flag in words:
         words.remove(flag)
     return found
+
+
+def _allow_unprotected(words: list[str]) -> None:
+    """Let a model's code run without a sandbox where the command line, not a file, says so."""
+    if "sandbox=none" in words:
+        os.environ["EVALKIT_SANDBOX"] = "none"
 
 
 def _allow_plugins(words: list[str]) -> None:

@@ -155,7 +155,7 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
     generation = Generation(
         line["id"], line["trial"], Response(line["output"]), line["prediction"], line.get("unparsed")
     )
-    sample = Sample(line["id"], line["input"], line["target"])
+    sample = Sample(line["id"], line["input"], line["target"], line.get("metadata", {}))
     targets = [Sample(one["id"], {}, one["target"]) for one in report.samples()]
     for family, unbound in build_metrics(report.config["metrics"]).items():
         row = np.asarray([line["statistics"][family]], dtype=np.float64)

@@ -101,7 +101,7 @@ async def assemble(
     async for piece in pieces:
         for event in events.feed(piece):
             done = done or event.data.strip() == DONE
-            if done:  # what follows is read, so that the connection can be used again
+            if done or not event.data:  # read to the end, so that the connection can be used again
                 continue
             count += 1
             data = _object(event)
@@ -147,8 +147,9 @@ class Choices:
 
     @property
     def whole(self) -> bool:
-        """Whether every choice says why it ended."""
-        return bool(self._choices) and all(one["finish_reason"] for one in self._choices.values())
+        """Whether every choice says why it ended, and the usage, which comes last, is there."""
+        ended = [one["finish_reason"] for one in self._choices.values()]
+        return bool(ended) and all(ended) and "usage" in self._top
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take one chunk in; return whether it brought some of an answer."""

@@ -42,6 +42,8 @@ def build_task(config: RunConfig) -> Task:
     """Return the task: its data read, its templates and metrics ready."""
     from evalkit.task import Task
 
+    metrics = build_metrics(config.metrics)
+    check_trials(metrics, trials_of(config))
     dataset = build_dataset(config.dataset)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
     postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
@@ -207,6 +209,18 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
     return metrics
 
 
+def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:
+    """Raise ConfigError for a metric that needs more answers to each sample than there are (pass@10)."""
+    for metric in metrics.values():
+        # A third party's metric need not have it.
+        least = getattr(metric, "least_trials", 1)
+        if least > trials:
+            raise ConfigError(
+                f"{metric.names[-1]} needs {least} answers to each sample, and there are {trials}; set "
+                f"trials={least} (or model.params.n={least}, answers of one request)"
+            )
+
+
 def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) -> Model:
     """Return the model; nothing is started, opened or asked yet."""
     from evalkit.client.api import ApiModel, LocalModel
@@ -233,6 +247,11 @@ def build_model(config: RunConfig, say: Callable[[str], None] = lambda _: None) 
             raise ConfigError(
                 f"model.params.n={model.params.n}: the embedded model gives one answer a request; set "
                 f"trials={model.params.n}"
+            )
+        if model.endpoint == "responses":
+            raise ConfigError(
+                "model.endpoint=responses: there the embedded model's server takes no schema and does not "
+                "say where it cuts answers; set model.endpoint=chat"
             )
         return cls(**common, timeout=model.timeout, say=say)
     options = {

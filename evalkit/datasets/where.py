@@ -220,12 +220,41 @@ def _compare(node: ast.Compare, scope: _Scope) -> bool:
     left = _value(node.left, scope)
     for test, part in zip(node.ops, node.comparators, strict=True):
         right = _value(part, scope)
+        _check_kinds(test, left, right)
         try:
             if not COMPARE[type(test)](left, right):
                 return False
         except TypeError:
             raise TypeError(f"{_kind(left)} cannot be compared with {_kind(right)}") from None
         left = right
+    return True
+
+
+def _check_kinds(test: ast.cmpop, left: Any, right: Any) -> None:
+    """Raise TypeError for "3" == 3, which is false for every row of a CSV file and so filters nothing."""
+    if isinstance(test, ast.Eq | ast.NotEq):
+        others = [right]
+    elif isinstance(test, ast.In | ast.NotIn) and isinstance(right, list):
+        others = right
+    else:
+        return
+    if others and all(_misread(left, one) for one in others):
+        raise TypeError(f"{_kind(left)} is never equal to {_kind(others[0])}")
+
+
+def _misread(one: Any, other: Any) -> bool:
+    """Say whether one is a text that spells a value of the other's kind."""
+    if isinstance(one, str) == isinstance(other, str):
+        return False
+    text, value = (one, other) if isinstance(one, str) else (other, one)
+    if isinstance(value, bool):
+        return text.strip().lower() in {"true", "false"}
+    if not isinstance(value, int | float):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
     return True
 
 

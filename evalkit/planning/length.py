@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from evalkit.tokens import answer_limit, text_tokens
+from evalkit.tokens import answer_limit, text_tokens, written
 
 if TYPE_CHECKING:
     from evalkit.config.schema import ModelConfig
@@ -33,7 +33,7 @@ def length(
 ) -> Length:
     """Say how long the answers to these requests will be."""
     limits = [answer_limit(job.request.body) or config.max_output or 0 for job in jobs]
-    choices = [job.request.choices for job in jobs]
+    choices = [written(job.request) for job in jobs]
     bounded = all(limits)
     most = sum(limit * n for limit, n in zip(limits, choices, strict=True)) if bounded else None
     if not jobs:

@@ -131,9 +131,26 @@ def _line(series: Series, axes: _Axes, dash: str) -> Iterator[str]:
         yield line((x, axes.y(low)), (x, axes.y(high)), "bar", 1)
         if one.marks:
             yield line((x, axes.top), (x, axes.bottom), "edge", 1.5)
+            yield _mark(one.marks, x, axes.top)
         at = {"cx": number(x), "cy": number(axes.y((one.value or 0.0) * scale)), "r": 3.5, "class": "dot"}
         told = f"{one.day}: {shown(one.value, series.maximum)}" + "".join(f"; {mark}" for mark in one.marks)
         yield f"<circle{attributes(at)}><title>{text(told)}</title></circle>"
+
+
+def _mark(marks: Sequence[str], x: float, top: float) -> str:
+    """Say beside its line what changed: an image in a page shows no tooltips."""
+    named = ", ".join(map(_in_short, marks))
+    left = x > (LEFT + WIDTH) / 2
+    label = fitted(named, SMALL, (x - LEFT if left else WIDTH - MARGIN - x) - 8)
+    at = (x - 5 if left else x + 5, top + 10)
+    return words(at, label, "ink halo", "end" if left else "start", SMALL)
+
+
+def _in_short(mark: str) -> str:
+    """Return `level 80.0 -> 60.0`, `served model`, `prompt`: the table has the rest."""
+    if mark.startswith("level"):
+        return mark.partition(" (")[0]
+    return mark.removesuffix(" changed") if mark.endswith(" changed") else " ".join(mark.split()[:2])
 
 
 def _stroke(points: Sequence[tuple[float, float]], dash: str) -> str:

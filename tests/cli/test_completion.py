@@ -104,6 +104,16 @@ def test_fish(project: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_without_its_completion_system_loads_it(project: Path) -> None:
+    done = subprocess.run(
+        ["zsh", "-f", "-c", 'eval "$(evalkit completion zsh)"; print $_comps[evalkit]'],
+        cwd=project, env={**environment(project), "HOME": str(project), "ZDOTDIR": str(project)},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["_evalkit_completion"]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh_takes_the_script(project: Path) -> None:
     """zsh completes only on a terminal: the function is asked with what zsh would give it."""
     script = (

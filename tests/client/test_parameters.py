@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evalkit.client.base import Endpoint
 from evalkit.client.chat import ChatCompletions
 from evalkit.client.completions import Completions
 from evalkit.client.parameters import ANYTHING, Abilities, check
@@ -144,7 +145,11 @@ FULL = {
     "best_of": 3,
     "max_output_tokens": 5,
 }
-ENDPOINTS = {"chat": ChatCompletions(), "completions": Completions(), "responses": Responses()}
+ENDPOINTS: dict[str, Endpoint] = {
+    "chat": ChatCompletions(),
+    "completions": Completions(),
+    "responses": Responses(),
+}
 REFUSED = {
     "chat": {"suffix", "echo", "best_of", "max_output_tokens"},
     "completions": {"reasoning_effort", "verbosity", "service_tier", "max_output_tokens"},

@@ -185,9 +185,9 @@ def test_streaming_changes_nothing_about_the_key(endpoint: str, server: FakeOpen
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("kind", ["stream_cut", "drop_in_body"])
 def test_stream_that_breaks_off_is_no_answer_and_may_have_been_paid_for(endpoint: str, kind: str) -> None:
-    with FakeOpenAI(answer="one two three", faults=FaultPlan.always(Fault(kind))) as server:
-        with pytest.raises(RequestError) as caught:
-            send(model_for(server, ENDPOINTS[endpoint], stream=True))
+    faults = FaultPlan.always(Fault(kind))
+    with FakeOpenAI("one two three", faults=faults) as server, pytest.raises(RequestError) as caught:
+        send(model_for(server, ENDPOINTS[endpoint], stream=True))
     assert (caught.value.kind, caught.value.retryable, caught.value.charged) == ("connection", True, True)
 
 
@@ -222,9 +222,9 @@ def test_server_that_does_not_stream_is_taken_at_its_word(server: FakeOpenAI) ->
 
 
 def test_status_of_a_streamed_request_is_explained_as_ever() -> None:
-    with FakeOpenAI(faults=FaultPlan.always(Fault.status(429, retry_after=3))) as server:
-        with pytest.raises(RequestError) as caught:
-            send(model_for(server, ChatCompletions(), stream=True))
+    faults = FaultPlan.always(Fault.status(429, retry_after=3))
+    with FakeOpenAI(faults=faults) as server, pytest.raises(RequestError) as caught:
+        send(model_for(server, ChatCompletions(), stream=True))
     assert (caught.value.kind, caught.value.retry_after) == ("rate_limited", 3.0)
 
 
@@ -241,10 +241,10 @@ def test_best_of_cannot_be_streamed(server: FakeOpenAI) -> None:
 
 # ----------------------------------------------------------------------------------- server-sent events
 
-STREAM = b"""\xef\xbb\xbf: a comment\r
-data: one\r
-\r
-event: named\ndata:two\ndata: three\n\nid: 7\nretry: 10\n\nevent: dataless\n\rdata\r\rdata:  four\r\n\r\ndata: never ended"""
+STREAM = (
+    b"\xef\xbb\xbf: a comment\r\ndata: one\r\n\r\nevent: named\ndata:two\ndata: three\n\nid: 7\nretry: 10\n\n"
+    b"event: dataless\n\rdata\r\rdata:  four\r\n\r\ndata: never ended"
+)
 EXPECTED = [Event("", b"one"), Event("named", b"two\nthree"), Event("", b""), Event("", b" four")]
 
 
@@ -263,9 +263,8 @@ async def _pieces(*texts: str) -> AsyncIterator[bytes]:
 
 
 def put_together(endpoint: Endpoint, *texts: str) -> Response:
-    ticks = iter(range(100))
-    clock = lambda: float(next(ticks))  # noqa: E731
-    raw = asyncio.run(assemble(_pieces(*texts), endpoint.assembly(), clock(), clock))
+    ticks = iter(range(1, 100))
+    raw = asyncio.run(assemble(_pieces(*texts), endpoint.assembly(), 0.0, lambda: float(next(ticks))))
     return endpoint.parse(raw)
 
 
@@ -274,16 +273,27 @@ def chunk(delta: Any, reason: str | None = None, **more: Any) -> str:
     return f"data: {json.dumps({'choices': [choice], **more})}\n\n"
 
 
-def test_stream_without_its_last_word_is_whole_when_every_choice_has_ended() -> None:
-    response = put_together(
-        ChatCompletions(), chunk({"content": "Li"}), chunk({"content": "ma"}), chunk({}, "stop")
-    )
+ENDED = chunk({}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 2})
+
+
+def test_stream_without_its_last_word_is_whole_when_reasons_and_usage_came() -> None:
+    begun = (chunk({"content": "Li"}), chunk({"content": "ma"}))
+    with pytest.raises(RequestError, match="connection: the stream broke off after 3 events"):
+        put_together(ChatCompletions(), *begun, chunk({}, "stop"))
+    response = put_together(ChatCompletions(), *begun, ENDED)
     assert (response.text, response.time_to_first_token) == ("Lima", 1.0)
 
 
 def test_role_and_empty_text_are_no_token() -> None:
     begun = chunk({"role": "assistant", "content": ""})
-    assert put_together(ChatCompletions(), begun, chunk({}, "stop")).time_to_first_token is None
+    assert put_together(ChatCompletions(), begun, ENDED).time_to_first_token is None
+
+
+def test_event_without_data_keeps_the_connection_alive_and_says_nothing() -> None:
+    assert (
+        put_together(ChatCompletions(), "data:\n\n: wait\n\n", chunk({"content": "Lima"}), ENDED).text
+        == "Lima"
+    )
 
 
 @pytest.mark.parametrize("bad", ["data: {half\n\n", "data: []\n\n", "data: hello\n\n"])
@@ -295,13 +305,13 @@ def test_event_that_is_no_json_object_is_no_answer(bad: str) -> None:
 def test_tool_calls_without_an_index_are_told_apart() -> None:
     """As some servers send them: whole calls in one piece."""
     calls = [{"id": name, "function": {"name": name, "arguments": "{}"}} for name in ("a", "b")]
-    response = put_together(ChatCompletions(), chunk({"tool_calls": calls}), chunk({}, "tool_calls"))
+    response = put_together(ChatCompletions(), chunk({"tool_calls": calls}), ENDED)
     assert response.tool_calls == calls
 
 
 def test_error_event_of_the_responses_endpoint_has_its_code() -> None:
     error = {"type": "error", "code": "rate_limit_exceeded", "message": "Slow down.", "sequence_number": 1}
-    with pytest.raises(RequestError, match="rate_limited: the response failed: Slow down."):
+    with pytest.raises(RequestError, match=r"rate_limited: the response failed: Slow down\."):
         put_together(Responses(), f"event: error\ndata: {json.dumps(error)}\n\n")
 
 

@@ -126,7 +126,7 @@ def test_azures_settings_are_refused_elsewhere(evalkit: Commands) -> None:
         ("model.params.top_p=0.5", "model.params.top_p=0.5"),
         ("model.params.logit_bias={50256: -100}", "model.params.logit_bias="),
         ("model.params.presence_penalty=1", "model.params.presence_penalty=1.0"),
-        ("model.params.max_tokens=5", "use model.params.max_completion_tokens"),
+        ("model.params.echo=true", "the chat endpoint does not know it"),
         ("model.params.reasoning_effort=extreme", "takes "),
     ],
 )

@@ -40,6 +40,7 @@ def refusal(text: str) -> str:
     "text",
     [
         'label == "neutral"',
+        'score in [4.5, "4.5"] and n != "none" and score != null and label != 3',
         "label != 'positive' and len(text) < 400",
         'not label == "x" or n > 100',
         "1 < n <= 3",
@@ -143,6 +144,17 @@ def test_a_mistake_in_the_filter_shows_where_it_is(text: str, message: str) -> N
         (
             "score > 3",
             "d.jsonl, line 3: dataset.where=score > 3 cannot be judged (a text cannot be compared with ",
+        ),
+        # A text that spells a number is no number: such a filter would keep all rows, or none.
+        ("score != 4.5", "d.jsonl, line 3: dataset.where=score != 4.5 cannot be judged (a text is never "),
+        (
+            "score in [3, 4.5]",
+            "d.jsonl, line 3: dataset.where=score in [3, 4.5] cannot be judged (a text is ",
+        ),
+        ('n == "3"', 'd.jsonl, line 3: dataset.where=n == "3" cannot be judged (a number is never equal to '),
+        (
+            'yes == "true"',
+            'd.jsonl, line 3: dataset.where=yes == "true" cannot be judged (a boolean is never',
         ),
         ("len(empty) > 3", "d.jsonl, line 3: dataset.where=len(empty) > 3 cannot be judged (len: "),
         (

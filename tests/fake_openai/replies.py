@@ -75,8 +75,9 @@ Answer = Said | Callable[[Body], Said] | None
 
 
 def digest(path: str, body: Body) -> str:
-    """Identity of a request: 32 hex digits that do not depend on key order or white space."""
-    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    """Identity of a request: 32 hex digits that do not depend on key order, white space or streaming."""
+    asked = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
+    canonical = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return blake2b(path.encode() + b"\n" + canonical, digest_size=16).hexdigest()
 
 

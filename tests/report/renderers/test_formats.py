@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from report.renderers.published import WORST, grid, publication
 from reports import aggregate
 
 from evalkit.errors import UsageError
-from evalkit.report.grid import Grid
+from evalkit.report.grid import Cell, Column, Grid, Kind
 from evalkit.report.renderers import badge, chart, delimited, github, latex, markdown
 from evalkit.report.renderers.base import Check, Publication, State
 from evalkit.report.renderers.svg import fitted, ticks, width_of
@@ -34,9 +35,9 @@ def test_a_comment_has_room_in_a_pull_request() -> None:
     """GitHub takes 65,536 characters; verdict and table are there whole, samples until it is full."""
     one = publication()
     long = replace(one.samples[0], output="数" * 2000)
-    text = FORMATS["comment"].render(replace(one, samples=[long] * 100))
+    text = markdown.comment(replace(one, samples=[long] * 100))
     assert 50_000 < len(text.encode("utf-8")) <= 60_000
-    assert markdown_table(one.grids[0]) in text
+    assert markdown.markdown_table(one.grids[0]) in text
     assert one.sentence.rstrip(".") in text
 
 
@@ -145,6 +146,23 @@ def test_chart_draws_values_in_proportion() -> None:
     dots = [float(one.get("cx", "nan")) for one in root.iter(f"{space}circle")]
     assert dots[0] == pytest.approx(left + (87.5 - 70) / 20 * (right - left), abs=0.2)
     assert dots[1] == pytest.approx(left + (75.0 - 70) / 20 * (right - left), abs=0.2)
+
+
+def test_chart_of_tasks_without_a_common_metric_names_the_task_of_each_score() -> None:
+    columns = (
+        *map(Column, ("task", "dataset", "metric")),
+        Column("score", Kind.SCORE),
+        Column("interval", Kind.INTERVAL),
+        Column("run"),
+    )
+    rows = [
+        (*map(Cell, (task, task, metric)), Cell("50.0", 0.5, 0.4, 0.6), Cell(""), Cell(f"run of {task}"))
+        for task, metric in (("sentiment", "accuracy"), ("qa", "exact_match"), ("qa", "token_f1"))
+    ]
+    made = chart.scores(Publication("Scores", grids=(Grid(columns, tuple(rows), "note"),)))
+    assert re.findall(r">([^<]*)</text>", made)[0] == "Scores"
+    for name in ("sentiment, accuracy", "qa, exact_match", "qa, token_f1"):
+        assert f">{name}</text>" in made
 
 
 def test_cost_chart_is_logarithmic_over_a_wide_range_and_refuses_no_costs() -> None:

@@ -102,7 +102,8 @@ def test_markdown_of_a_gate_has_no_element_link_or_image_of_the_texts(name: str,
     rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     page = _Tags()
     page.feed(rendered.render(FORMATS[name].render(hostile(text))))
-    assert page.tags <= TAGS | {"h1", "h2", "h3", "em", "ul", "li", "pre", "code"}
+    blank = {"hr"} if not text.strip() else set()  # an empty text in bold is a line, and no harm
+    assert page.tags <= TAGS | {"h1", "h2", "h3", "em", "ul", "li", "pre", "code"} | blank
     assert not page.attributes
 
 

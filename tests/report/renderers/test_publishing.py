@@ -143,3 +143,22 @@ def test_two_runs_in_every_format_of_a_table(gated: tuple[Commands, str, str]) -
     assert "--pivot" in evalkit("table", first, "--metric", "accuracy").error
     pivot = json.loads(evalkit("table", first, second, "--pivot", "run,metric", "--json").out)
     assert [row["accuracy"]["value"] for row in pivot[0]["rows"]] == [1.0, 0.5]
+
+
+def test_a_table_keeps_the_columns_that_are_named_under_its_heading(gated: tuple[Commands, str, str]) -> None:
+    evalkit, first, second = gated
+    chosen = ("table", first, second, "--title", "Our scores", "--columns", "metric, score,task")
+    assert evalkit(*chosen, "--format", "markdown").out.splitlines()[:4] == [
+        "# Our scores",
+        "",
+        "| metric | score | task |",
+        "| --- | --- | --- |",
+    ]
+    rows = json.loads(evalkit(*chosen, "--json").out)[0]["rows"]
+    assert [list(row) for row in rows] == [["metric", "score", "task"]] * 2
+    assert [line.split()[-1] for line in evalkit(*chosen).out.splitlines()[:3]] == [
+        "task", "sentiment", "sentiment"
+    ]  # fmt: skip
+    wrong = evalkit("table", first, "--columns", "metrics")
+    assert wrong.code == 2
+    assert 'no such column (did you mean "metric"?); there are task, dataset' in wrong.error
