@@ -42,7 +42,7 @@ def test_every_page_shows_a_command_that_is_run() -> None:
 def test_settings_of_a_command_for_the_hub_exist(line: str) -> None:
     config = load(shlex.split(line)[2:])
     assert config.dataset.revision
-    assert config.dataset.name in line
+    assert f"dataset={config.dataset.name}" in line
 
 
 @pytest.fixture

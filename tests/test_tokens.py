@@ -115,6 +115,8 @@ def test_unknown_vocabulary_is_estimated_and_never_below_the_bytes() -> None:
         ({"max_tokens": 50}, 50),
         ({"max_completion_tokens": 70, "n": 3}, 210),
         ({"max_tokens": 50, "n": 2}, 100),
+        ({"max_tokens": 50, "n": 2, "best_of": 4}, 200),
+        ({"max_output_tokens": 30}, 30),
         ({}, 0),
         ({"max_tokens": None}, 0),
     ],

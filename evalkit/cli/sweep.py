@@ -203,4 +203,4 @@ def _say_failed(rows: Sequence[Row]) -> None:
     if failed:
         note(f"{len(failed)} of {len(rows)} jobs failed:")
         for one in failed:
-            note(f"  {one.told}")
+            note(one.told)

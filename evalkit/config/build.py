@@ -210,7 +210,7 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
 
 
 def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:
-    """Raise ConfigError for a metric that needs more answers to each sample than there are (pass@10)."""
+    """Raise ConfigError for a metric that needs more answers to a sample than there are (pass@10)."""
     for metric in metrics.values():
         # A third party's metric need not have it.
         least = getattr(metric, "least_trials", 1)

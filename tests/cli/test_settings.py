@@ -97,7 +97,7 @@ def test_failed_jobs_have_a_number_and_are_said(evalkit: Commands, data: list[st
     (suite,) = suites(evalkit.folder)
     shown = evalkit("table", suite)
     assert [row.split()[:2] for row in shown.out.splitlines()[1:3]] == [["2", "1"], ["3", "2"]]
-    assert "\n  #1 trials=0: trials=0: must be at least 1" in f"{ran.err}"
+    assert "\n#1 trials=0: trials=0: must be at least 1" in ran.err
     assert "failed: #1 trials=0: trials=0: must be at least 1" in shown.err
     assert "that job failed" in evalkit("table", suite, "--against", "1").error
     assert "write a row's number" in evalkit("table", suite, "--against", "9").error

@@ -157,7 +157,7 @@ def test_the_report_says_what_was_shown(evalkit: Commands, words: list[str]) -> 
     ]
     text = (evalkit.last_run() / "report.md").read_text("utf-8")
     assert "2 (chat) of train, seed 5: " in text
-    assert f"`{expected[0]}`" in text
+    assert f"seed 5: {expected[0]}, {expected[1]}" in text
 
 
 def test_without_examples_requests_and_prompt_hash_stay_what_they_were(
@@ -256,7 +256,10 @@ def test_fewshot_limit_looks_at_the_first_rows_only(evalkit: Commands, words: li
         (["fewshot.k=3"], "fewshot.k=3: examples need rows of their own; set fewshot.split=train (a dataset"),
         (["fewshot.k=-1"], "fewshot.k=-1: must be 0 (no examples) or more"),
         (["fewshot.k=1", "fewshot.path=absent.jsonl"], "absent.jsonl: no such file"),
-        (["fewshot.k=1", "fewshot.split=train"], "dataset.split=train: dataset=jsonl has none"),
+        (
+            ["fewshot.k=1", "fewshot.split=train"],
+            "fewshot.split=train: test.jsonl has no splits; set fewshot.path=FILE",
+        ),
         (["fewshot.form=chatty"], 'fewshot.form="chatty" (did you mean "chat"?): must be chat or inline'),
         (["fewshot.limit=0"], "fewshot.limit=0: must be at least 1"),
         (["fewshot.n=3"], "fewshot.n"),

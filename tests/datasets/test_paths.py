@@ -156,7 +156,10 @@ def test_a_path_is_text(path: Any) -> None:
         (("dataset=jsonl", "dataset.split=test"), "dataset.split=test: dataset=jsonl has none"),
         (("dataset=csv", "dataset.revision=v1"), "dataset.revision=v1: dataset=csv has none"),
         (("dataset=parquet", "dataset.subset=x"), "dataset.subset=x: dataset=parquet has none"),
-        (("dataset=jsonl", "dataset.options.delimiter=x"), "dataset.delimiter: JsonLines has no such option"),
+        (
+            ("dataset=jsonl", "dataset.options.delimiter=x"),
+            "dataset.options.delimiter: JsonLines has no such option",
+        ),
         (("dataset=parquet", "dataset.path=null"), "dataset=parquet needs a file"),
         (("dataset=arrow", "dataset.path=null"), "dataset=arrow needs a file"),
         (("dataset=hub", "dataset.path=null"), "dataset=hub needs a dataset"),
