@@ -36,7 +36,9 @@ _OBJECT_START = re.compile(r'\{(?=\s*["}])')
 _OBJECT_STARTS = 1000  # braces tried: every failed parse reads on, and a broken answer may be all braces
 
 # A fenced block, closed or cut off; the words after its language (a file's name) are no part of it.
-_FENCED = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n`]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(
+    r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n`]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+)
 _PYTHON = frozenset({"", "python", "python3", "py", "py3"})
 _DEFINITION = re.compile(r"^(?:async def|def|class)\s", re.MULTILINE)
 

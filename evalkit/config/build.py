@@ -304,7 +304,7 @@ def _recorded(cls: type[Any], config: RunConfig) -> Model:
 
 
 def trials_of(config: RunConfig) -> int:
-    """Return how many answers each sample gets: `trials`, or the `n` of one request; ConfigError on a misfit."""
+    """Return how many answers each sample gets: `trials`, or the `n` of one request."""
     n = 1 if config.model.params.n is None else config.model.params.n
     if n < 1:
         raise ConfigError(f"model.params.n={n}: must be at least 1")

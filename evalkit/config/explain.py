@@ -16,7 +16,7 @@ from hydra.errors import (
 )
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from evalkit.config.schema import open_schema
 from evalkit.errors import ConfigError, did_you_mean

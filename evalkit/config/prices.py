@@ -54,7 +54,7 @@ def listed(name: str, path: str | None) -> Prices | None:
 
 
 def _read(path: str, setting: str) -> Mapping[Any, Any]:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         data = yaml.safe_load(Path(path).expanduser().read_text("utf-8"))

@@ -158,6 +158,11 @@ def test_id_that_comes_twice_is_an_error(tmp_path: Path) -> None:
 
 def test_nothing_of_it_is_cached(tmp_path: Path) -> None:
     class NoCache:
+        path = tmp_path
+
+        def alike(self, request: Request) -> Any:
+            raise AssertionError("looked up")
+
         def get_many(self, keys: Any) -> Any:
             raise AssertionError("looked up")
 

@@ -33,7 +33,13 @@ def names(group: str) -> list[str]:
     return found
 
 
-MAIN_FIELD = {"sentiment": "text", "summarization": "document", "translation": "source", "qa": "question"}
+MAIN_FIELD = {
+    "sentiment": "text",
+    "summarization": "document",
+    "translation": "source",
+    "qa": "question",
+    "code": "prompt",
+}
 
 
 @pytest.mark.parametrize("name", names("task"))
@@ -83,7 +89,7 @@ def test_dataset_reads_its_benchmark_or_asks_for_a_path(name: str, tmp_path: Pat
 
 @pytest.mark.parametrize("name", names("prompt"))
 def test_prompt_compiles(name: str) -> None:
-    fields = {"text": "a", "document": "b", "source": "c", "question": "d"}
+    fields = {"text": "a", "document": "b", "source": "c", "question": "d", "prompt": "e"}
     assert build_prompt(load([f"prompt={name}"]).prompt).render(Sample("one", fields))
 
 

@@ -269,7 +269,7 @@ def test_a_sentencepiece_model_that_cannot_be_fetched_says_where_to_put_it(
 def test_mecab_scores_as_in_sacrebleu(
     tokenize: str, package: str, hypotheses: list[str], targets: list[str]
 ) -> None:
-    pytest.importorskip(package, reason='needs the extras ja and ko')
+    pytest.importorskip(package, reason="needs the extras ja and ko")
     bound = Bleu().bind(samples(targets))
     assert bound.tokenize == tokenize
     encodable = [text.encode("utf-8", "replace").decode() for text in hypotheses]

@@ -3,12 +3,11 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import yaml
-from metrics.conftest import Rows
 from sandboxed import need_sandbox
 
 from evalkit.errors import MetricError
@@ -16,6 +15,9 @@ from evalkit.metrics.code import PassAtK, pass_at_k, program_of
 from evalkit.postprocess import Code
 from evalkit.records import Generation, Response, Sample
 from evalkit.search_path import shipped
+
+if TYPE_CHECKING:
+    from metrics.conftest import Rows
 
 HEADER = "import collections, heapq, itertools, math, re, typing\nfrom typing import *"
 ADD = Sample(
@@ -78,7 +80,7 @@ def test_a_failed_sample_could_have_passed_all_or_none() -> None:
         "def add(a, b):\n    return a + b",
         "add = lambda a, b: a + b",
         "    return a + b\n\nprint(add(1, 2)",
-        "    return a + b\n\nThis adds them.\n```",
+        "    return a + b\n```\nThis adds them.",
         'from __future__ import annotations\ndef add(a, b):\n    """Add."""\n    return a + b',
     ],
 )
@@ -117,7 +119,9 @@ def test_the_same_program_twice_is_run_once() -> None:
 def test_tests_may_be_a_list_of_statements_with_a_setup() -> None:
     need_sandbox()
     sample = Sample(
-        "m", {"prompt": "Write a function to add."}, metadata={"asserts": ["assert add(ONE, 2) == 3"], "first": "ONE = 1"}
+        "m",
+        {"prompt": "Write a function to add."},
+        metadata={"asserts": ["assert add(ONE, 2) == 3"], "first": "ONE = 1"},
     )
     metric = PassAtK(test="asserts", setup="first")
     program = answer("def add(a, b):\n    return a + b")
@@ -159,8 +163,8 @@ def test_the_header_that_ships_is_the_one_that_recorded_outputs_were_run_with() 
     assert yaml.safe_load(text)["pass_at_k"]["header"] == HEADER
 
 
-def recorded(shared_rows: Rows, name: str, system: str) -> tuple[list[bool], list[bool], list[str]]:
-    """Our verdicts, the file's flags and the outputs, in the file's order."""
+def recorded(shared_rows: Rows, name: str, system: str) -> tuple[list[bool], list[bool], list[bool]]:
+    """Our verdicts, the file's flags, and whether the output defines the function, in the file's order."""
     need_sandbox()
     rows = {row["task_id"]: row for row in shared_rows(f"code_{name}")}
     file = shared_rows(f"recorded_{name}_outputs")
@@ -171,9 +175,14 @@ def recorded(shared_rows: Rows, name: str, system: str) -> tuple[list[bool], lis
         known = {key: row[key] for key in ("test", "entry_point")}
         samples.append(Sample(row["task_id"], {"prompt": row["prompt"]}, metadata=known))
         code = read(text) if text.strip() else None
-        generations.append(Generation(row["task_id"], 0, Response(text), code, None if code else "code: no code"))
+        generations.append(
+            Generation(row["task_id"], 0, Response(text), code, None if code else "code: no code")
+        )
     passed = PassAtK(header=HEADER).statistics(generations, samples)[:, 0]
-    return passed.astype(bool).tolist(), [one["passed"][system] for one in file], outputs
+    defining = [
+        f"def {rows[one['task_id']]['entry_point']}(" in text for one, text in zip(file, outputs, strict=True)
+    ]
+    return passed.astype(bool).tolist(), [one["passed"][system] for one in file], defining
 
 
 @pytest.mark.shared
@@ -189,11 +198,10 @@ def test_recorded_mbpp_outputs_pass_as_recorded_but_for_bare_bodies(
     system: str, bare: int, shared_rows: Rows
 ) -> None:
     """The flags are of the outputs as they stand; an indented body is no program by itself, but completes."""
-    ours, flags, outputs = recorded(shared_rows, "mbpp", system)
-    differing = [text for mine, flag, text in zip(ours, flags, outputs, strict=True) if mine != flag]
+    ours, flags, defining = recorded(shared_rows, "mbpp", system)
+    differing = [place for place, mine in enumerate(ours) if mine != flags[place]]
     assert len(differing) == bare
-    assert all(mine or not flag for mine, flag in zip(ours, flags, strict=True))
-    assert all(text.startswith("    ") for text in differing)
+    assert all(ours[place] and not defining[place] for place in differing)
 
 
 @pytest.mark.shared
@@ -202,7 +210,11 @@ def test_published_solutions_pass_their_tests(name: str, shared_rows: Rows) -> N
     need_sandbox()
     rows = shared_rows(f"code_{name}")[:60]
     samples = [
-        Sample(row["task_id"], {"prompt": row["prompt"]}, metadata={key: row[key] for key in ("test", "entry_point")})
+        Sample(
+            row["task_id"],
+            {"prompt": row["prompt"]},
+            metadata={key: row[key] for key in ("test", "entry_point")},
+        )
         for row in rows
     ]
     generations = [Generation(row["task_id"], 0, Response(""), row["canonical_solution"]) for row in rows]

@@ -31,7 +31,17 @@ def test_a_right_program_passes_and_a_wrong_one_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "/etc/shadow", "/root/.bashrc", "/home", "/proc/1/environ", "/proc/self/mem", "/sys", "/var"]
+    "path",
+    [
+        "/etc/passwd",
+        "/etc/shadow",
+        "/root/.bashrc",
+        "/home",
+        "/proc/1/environ",
+        "/proc/self/mem",
+        "/sys",
+        "/var",
+    ],
 )
 def test_the_machines_files_are_not_there(path: str) -> None:
     sees(f"import os\nreturn os.path.exists({path!r})", "False")
@@ -62,7 +72,9 @@ def test_no_connection_leaves_it() -> None:
     sees("import socket\nreturn [name for _, name in socket.if_nameindex()]", "['lo']")
 
 
-@pytest.mark.parametrize("path", ["/planted", "/usr/planted", "/dev/planted", "/dev/shm/planted", "/etc/planted"])
+@pytest.mark.parametrize(
+    "path", ["/planted", "/usr/planted", "/dev/planted", "/dev/shm/planted", "/etc/planted"]
+)
 def test_nothing_is_written_outside_its_own_folder(path: str) -> None:
     sees(
         f"try:\n    open({path!r}, 'w')\nexcept OSError:\n    return 'refused'\nreturn 'written'", "'refused'"
@@ -102,7 +114,9 @@ def test_it_sees_and_kills_no_process_of_the_machine() -> None:
 
 
 def test_killing_its_parent_and_everything_it_can_reach_ends_only_itself() -> None:
-    program = "import os, signal\ntry:\n    os.kill(os.getppid(), signal.SIGKILL)\nexcept OSError:\n    pass\n"
+    program = (
+        "import os, signal\ntry:\n    os.kill(os.getppid(), signal.SIGKILL)\nexcept OSError:\n    pass\n"
+    )
     assert run(job_of(program + "os.kill(-1, signal.SIGKILL)\n" + WRONG), job_of(RIGHT))[1].passed
     assert not verdict(program + WRONG).passed
 
@@ -174,11 +188,12 @@ CHEATS = {
     "prints the marker": f"{MARKERS}    print(text)\n{WRONG}",
     "writes the marker to every descriptor": (
         f"import os\n{MARKERS}    for place in range(1, 64):\n        try:\n"
-        f"            os.write(place, text.encode() + b'\\n')\n        except OSError:\n            pass\n{WRONG}"
+        "            os.write(place, text.encode() + b'\\n')\n        except OSError:\n            pass\n"
+        f"{WRONG}"
     ),
     "writes the verdict and exits": (
         "import os\nfor place in range(1, 64):\n    try:\n"
-        "        os.write(place, b'{\"started\": true}\\n{\"passed\": true}\\n')\n"
+        '        os.write(place, b\'{"started": true}\\n{"passed": true}\\n\')\n'
         "    except OSError:\n        pass\nos._exit(0)\n"
     ),
     "is equal to everything": (

@@ -16,7 +16,18 @@ from evalkit.sandbox.isolation import ALLOW_VARIABLE, BUBBLEWRAP, NONE, isolatio
 from evalkit.sandbox.runner import Sandbox
 
 VALUES = (
-    *("None", "True", "-3", "10**400", "0.1", "-0.0", "float('inf')", "2+3j", "'h\\u00e9\\ud83d'", "b'\\x00\\xff'"),
+    *(
+        "None",
+        "True",
+        "-3",
+        "10**400",
+        "0.1",
+        "-0.0",
+        "float('inf')",
+        "2+3j",
+        "'h\\u00e9\\ud83d'",
+        "b'\\x00\\xff'",
+    ),
     *("[1, [2.5, None]]", "(1, ('a',))", "{1: 'a', 'b': [2], (1, 2): {3}}", "{1, 2}", "frozenset({1})"),
     *("range(2, 9, 3)", "bytearray(b'x')", "[[]] * 2", "''", "()", "{}"),
 )
@@ -44,7 +55,8 @@ def test_plain_values_go_in_and_out_unchanged(value: str) -> None:
 )
 def test_values_of_the_standard_library_equal_what_they_equal_in_one_process(made: str, seen: str) -> None:
     found = verdict(
-        f"import collections, decimal, fractions\ndef answer():\n    return {made}\n", f"assert answer() == {seen}"
+        f"import collections, decimal, fractions\ndef answer():\n    return {made}\n",
+        f"assert answer() == {seen}",
     )
     assert found.passed, found.reason
 
@@ -74,13 +86,15 @@ def test_generators_are_read_as_far_as_the_test_asks() -> None:
 
 def test_functions_go_both_ways() -> None:
     program = "def answer(function):\n    return lambda value: function(function(value))\n"
-    test = "twice = answer(lambda x: x * 3)\nassert twice(2) == 18\nassert sorted([2, 1], key=answer(abs)) == [1, 2]"
+    test = "twice = answer(lambda x: x * 3)\nassert twice(2) == 18\n"
+    test += "assert sorted([2, 1], key=answer(abs)) == [1, 2]"
     found = verdict(program, test)
     assert found.passed, found.reason
 
 
 def test_arguments_that_a_program_changes_are_changed() -> None:
-    program = "def answer(items, table):\n    items.sort()\n    table['n'] = len(items)\n    items.append(items[:1])\n"
+    program = "def answer(items, table):\n    items.sort()\n"
+    program += "    table['n'] = len(items)\n    items.append(items[:1])\n"
     test = "items, table = [3, 1], {'old': 1}\nassert answer(items, table) is None\n"
     test += "assert items == [1, 3, [1]] and table == {'old': 1, 'n': 2}, (items, table)"
     found = verdict(program, test)
@@ -88,7 +102,9 @@ def test_arguments_that_a_program_changes_are_changed() -> None:
 
 
 def test_exceptions_of_pythons_own_arrive_as_themselves() -> None:
-    program = "class Mine(Exception):\n    pass\ndef answer(kind):\n    raise {1: KeyError, 2: Mine}[kind]('why')\n"
+    program = (
+        "class Mine(Exception):\n    pass\ndef answer(kind):\n    raise {1: KeyError, 2: Mine}[kind]('why')\n"
+    )
     test = "try:\n    answer(1)\nexcept KeyError as error:\n    assert 'why' in str(error)\n"
     assert verdict(program, test + "else:\n    assert False").passed
     found = verdict(program, "answer(2)")
@@ -99,7 +115,9 @@ def test_a_test_without_entry_point_is_about_the_names_it_calls() -> None:
     """As MBPP has them: some of its functions have the names of Python's own."""
     summing = "def sum(a, b):\n    return a + b\n"
     assert run(Job(summing, "assert sum(10, 15) == 25"))[0].passed
-    assert run(Job("def add(a, b):\n    return a + b\n", "assert len([add(1, 2)]) == 1\nassert add(1, 2) == 3"))[0].passed
+    assert run(
+        Job("def add(a, b):\n    return a + b\n", "assert len([add(1, 2)]) == 1\nassert add(1, 2) == 3")
+    )[0].passed
 
 
 def test_helpers_and_imports_of_the_sample_serve_the_test() -> None:
@@ -126,7 +144,9 @@ def test_future_imports_may_follow_a_header() -> None:
 
 def test_verdicts_come_in_order_however_long_each_takes() -> None:
     def waiting(number: int) -> Job:
-        program = f"import time\ntime.sleep({0.3 if number % 3 == 0 else 0})\ndef answer():\n    return {number}\n"
+        program = (
+            f"import time\ntime.sleep({0.3 if number % 3 == 0 else 0})\ndef answer():\n    return {number}\n"
+        )
         return job_of(program, f"assert answer() == {number if number % 2 else -1}")
 
     assert [found.passed for found in run(*map(waiting, range(20)))] == [n % 2 == 1 for n in range(20)]
@@ -151,7 +171,7 @@ def test_a_bubblewrap_that_cannot_start_is_told_with_its_words(
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(SandboxError, match="does not start .bwrap: No permissions to create new namespace"):
+    with pytest.raises(SandboxError, match=r"does not start .bwrap: No permissions to create new namespace"):
         Sandbox(isolation_of(BUBBLEWRAP)).check()
 
 
@@ -164,7 +184,9 @@ def test_unprotected_needs_a_permission_that_no_file_can_give(monkeypatch: pytes
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
     sandbox.check()
     program = "import os\ndef answer():\n    return 'OPENAI_API_KEY' in os.environ\n"
-    right, wrong = sandbox.run([job_of(program, "assert answer() is False"), job_of("import os\nos._exit(0)\n")])
+    right, wrong = sandbox.run(
+        [job_of(program, "assert answer() is False"), job_of("import os\nos._exit(0)\n")]
+    )
     assert right.passed
     assert not wrong.passed
 
@@ -172,5 +194,11 @@ def test_unprotected_needs_a_permission_that_no_file_can_give(monkeypatch: pytes
 def test_a_job_is_known_by_everything_that_is_executed() -> None:
     job = Job("a", "b")
     assert job.hash == Job("a", "b").hash
-    others = [Job("x", "b"), Job("a", "x"), Job("a", "b", "x"), Job("a", "b", imports="x"), Job("a", "b", entry_point="x")]
+    others = [
+        Job("x", "b"),
+        Job("a", "x"),
+        Job("a", "b", "x"),
+        Job("a", "b", imports="x"),
+        Job("a", "b", entry_point="x"),
+    ]
     assert len({json.dumps(one.hash) for one in (job, *others)}) == 6

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import Commands, asking, write, write_lines
-from fake_openai import FakeOpenAI, Reply
 from sandboxed import need_sandbox
 
 from evalkit.search_path import shipped
+
+if TYPE_CHECKING:
+    from fake_openai import FakeOpenAI
 
 ROWS = [
     {"task_id": f"t{n}", "prompt": f"def f{n}(x):\n    '''Add {n}.'''\n", "entry_point": f"f{n}",
@@ -32,6 +36,10 @@ def recorded(folder: Path, *outputs: str | None) -> list[str]:
     ]
     path = write_lines(folder / "outputs.jsonl", *rows)
     return ["model=recorded", f"model.path={path}", "model.output=outputs.a"]
+
+
+def asked(body: Mapping[str, Any]) -> str:
+    return str(body["messages"][-1]["content"])
 
 
 RIGHT_HALF = (
@@ -64,18 +72,24 @@ def test_a_missing_output_is_a_failure_and_an_empty_one_is_wrong(evalkit: Comman
     outputs = (RIGHT_HALF[0], RIGHT_HALF[1], "", None)
     evalkit("run", *data(evalkit.folder), *recorded(evalkit.folder, *outputs), "max_failed=1")
     found = evalkit.report()["metrics"]["pass@1"]
-    assert (found["value"], found["n"], found["n_failed"], found["n_unparsed"]) == (pytest.approx(2 / 3), 3, 1, 1)
+    assert (found["value"], found["n"], found["n_failed"], found["n_unparsed"]) == (
+        pytest.approx(2 / 3),
+        3,
+        1,
+        1,
+    )
 
 
 def test_trials_give_pass_at_k(evalkit: Commands, server: FakeOpenAI) -> None:
     """Of four answers to each sample one is right: pass@1 1/4, pass@2 1 - C(3, 2) / C(4, 2) = 1/2."""
     need_sandbox()
-    right, wrong = "```python\nreturn x + N\n```", "```python\nreturn -1\n```"
-    for row in ROWS:
-        number = row["task_id"][1:]
-        server.script(str(row["entry_point"]), *(Reply(one.replace("N", number)) for one in (right, *[wrong] * 3)))
-    words = asking(server, *data(evalkit.folder), "trials=4", "metrics.pass_at_k.k=[1,2,4]", "cache=off")
-    ran = evalkit(*words)
+
+    def answer(body: Mapping[str, Any]) -> list[str]:
+        number = asked(body).partition("def f")[2].partition("(")[0]
+        return [f"```python\nreturn x + {number}\n```", *["```python\nreturn -1\n```"] * 3]
+
+    server.settings.answer = answer
+    ran = evalkit(*asking(server, *data(evalkit.folder), "model.params.n=4", "metrics.pass_at_k.k=[1,2,4]"))
     assert ran.code == 0, ran.err
     values = {name: one["value"] for name, one in evalkit.report()["metrics"].items()}
     assert values == pytest.approx({"pass@1": 0.25, "pass@2": 0.5, "pass@4": 1.0})
@@ -111,11 +125,9 @@ def test_a_file_cannot_ask_for_no_sandbox(evalkit: Commands, monkeypatch: pytest
     monkeypatch.setenv("EVALKIT_SANDBOX", "")
     write(
         evalkit.folder / "configs" / "experiment" / "loose.yaml",
-        "# Asks for no sandbox\n# @package _global_\nsandbox: none\n",
+        "# @package _global_\n# Asks for no sandbox\nsandbox: none\n",
     )
-    ran = evalkit(
-        "run", *data(evalkit.folder), *recorded(evalkit.folder, *RIGHT_HALF), "experiment=loose"
-    )
+    ran = evalkit("run", *data(evalkit.folder), *recorded(evalkit.folder, *RIGHT_HALF), "experiment=loose")
     assert "sandbox=none runs a model's code unprotected, so no file can ask for it" in ran.error
 
 
@@ -123,10 +135,16 @@ def test_right_and_wrong_answers_to_the_embedded_benchmark(evalkit: Commands, se
     """Every second of the first ten answers is the solution, in the ways that models write it."""
     need_sandbox()
     lines = (shipped("benchmarks") / "code" / "data.jsonl").read_text("utf-8").splitlines()
-    for place, row in enumerate(map(json.loads, lines[:10])):
-        whole = row["prompt"] + row["canonical_solution"]
-        text = f"Here it is:\n\n```python\n{whole}```\nIt works." if place % 4 else whole
-        server.script(f"def {row['entry_point']}(", Reply(text if place % 2 == 0 else "```python\npass\n```"))
+    rows = [json.loads(line) for line in lines[:10]]
+
+    def answer(body: Mapping[str, Any]) -> str:
+        place = next(place for place, row in enumerate(rows) if f"def {row['entry_point']}(" in asked(body))
+        whole = rows[place]["prompt"] + rows[place]["canonical_solution"]
+        if place % 2:
+            return "```python\npass\n```"
+        return whole if place % 4 else f"Here it is:\n\n```python\n{whole}```\nIt works."
+
+    server.settings.answer = answer
     ran = evalkit(*asking(server, "task=code", "dataset.limit=10", "resamples=10"))
     assert ran.code == 0, ran.err
     assert evalkit.report()["metrics"]["pass@1"]["value"] == 0.5

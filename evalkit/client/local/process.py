@@ -120,7 +120,9 @@ class LocalServer:
             if self._child is not None:
                 self._release(self._child)
             if self._command == _SERVER and importlib.util.find_spec("xllamacpp") is None:
-                raise ModelError("an embedded model needs the `local` extra: pip install '.[local]' in its checkout")
+                raise ModelError(
+                    "an embedded model needs evalkit's `local` extra: pip install '.[local]' in its checkout"
+                )
             path = self._find(self.model, self._say)
             self._failure = None
             self._address = self._launch(path)

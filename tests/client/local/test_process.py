@@ -182,7 +182,7 @@ def test_server_is_stopped_at_exit_without_a_warning() -> None:
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     server = LocalServer(SMOLLM2, find=lambda *_: pytest.fail("fetched before the check"))
-    with pytest.raises(ModelError, match=r"needs the `local` extra: pip install 'evalkit\[local\]'"):
+    with pytest.raises(ModelError, match=r"needs evalkit's `local` extra: pip install '.\[local\]'"):
         server.start()
 
 

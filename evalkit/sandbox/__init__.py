@@ -1,0 +1,1 @@
+"""Running a model's code: in two sandboxes that see neither the machine nor each other."""
