@@ -25,7 +25,7 @@ def test_bad_json_on_line_17_is_named_with_its_column(refusal: Refusal) -> None:
     content = '{"a": 1}\n' * 16 + '{"a": 1,, "b": 2}\n' + '{"a": 1}\n'
     assert refusal("d.jsonl", content) == (
         "d.jsonl, line 17, column 9: bad JSON (Expecting property name enclosed in double quotes); "
-        "every line must be one JSON object"
+        "every line must be one JSON object (another format: dataset=csv, json, …)"
     )
 
 
