@@ -79,16 +79,18 @@ class Dataset:
 def column(row: Mapping[str, Any], path: str) -> Any:
     """Return the value at a column name or dotted path, `MISSING` where there is none.
 
-    A column that is literally named with dots wins over the path into objects.
+    A name that itself holds dots (`outputs.gpt-3.5-turbo`) is found too, and a column that is literally named
+    so wins over the path into objects.
     """
     if path in row:
         return row[path]
-    value: Any = row
-    for part in path.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return MISSING
-        value = value[part]
-    return value
+    for place, letter in enumerate(path):
+        inner = row.get(path[:place]) if letter == "." else None
+        if isinstance(inner, Mapping):
+            value = column(inner, path[place + 1 :])
+            if value is not MISSING:
+                return value
+    return MISSING
 
 
 def required(row: Row, source: str, path: str, setting: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.datasets.base import FieldMap, load
+from evalkit.datasets.base import MISSING, FieldMap, column, load
 from evalkit.datasets.files import JsonLines
 from evalkit.datasets.fingerprint import Fingerprint
 
@@ -237,3 +237,17 @@ def test_public_data_loads_whole(shared_data: Path, name: str, rows: int, fields
     assert len(dataset.samples) == rows
     assert fields.target is None or all(sample.references for sample in dataset.samples)
     assert fields.group is None or 1 < len({sample.group for sample in dataset.samples}) < rows
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("outputs.gpt-3.5-turbo", "a"),
+        ("outputs.gpt-3.5-turbo.text", MISSING),
+        ("a.b.c.d", 1),
+        ("a.b", MISSING),
+    ],
+)
+def test_names_inside_an_object_may_hold_dots(path: str, value: object) -> None:
+    row = {"outputs": {"gpt-3.5-turbo": "a", "gpt-3": {"x": 1}}, "a": {"b.c": {"d": 1}}}
+    assert column(row, path) == value
