@@ -35,7 +35,7 @@ def test_a_right_program_passes_and_a_wrong_one_does_not() -> None:
     [
         "/etc/passwd",
         "/etc/shadow",
-        "/root/.bashrc",
+        str(Path.home() / ".bashrc"),
         "/home",
         "/proc/1/environ",
         "/proc/self/mem",
