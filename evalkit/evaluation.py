@@ -20,14 +20,17 @@ from evalkit.report.base import Report
 
 if TYPE_CHECKING:
     from evalkit.budget import Budget
+    from evalkit.client.base import Model
     from evalkit.comparison.rescore import Answers
     from evalkit.config.schema import RunConfig
     from evalkit.datasets.base import Dataset
+    from evalkit.executors.base import Executor
     from evalkit.executors.halt import Halt
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
     from evalkit.records import Generation
-    from evalkit.runner import Listener
+    from evalkit.runner import Collected, Listener, Stopped
+    from evalkit.task import Task
 
 
 @dataclass(frozen=True)
@@ -125,37 +128,19 @@ def answer_again(report: Report, ids: Sequence[str], times: int) -> dict[str, di
     }
 
 
-def evaluate(
+def _collected(
     config: RunConfig,
-    *,
-    listen: Listener = lambda _: None,
-    say: Callable[[str], None] = lambda _: None,
-    command: Sequence[str] = (),
-    halt: Halt | None = None,
-) -> Finished:
-    """Run one evaluation; everything that can be checked is checked before the first request.
-
-    `listen` hears of every outcome, `say` gets one-line notices (a model is being fetched); `command` is the
-    command line for the report, without secrets. A run that an error of the server or `halt` ends early has
-    a report of what it was answered; where that is nothing, RunStopped or KeyboardInterrupt is raised.
-    """
-    from evalkit.config.spending import build_budget, told
-    from evalkit.executors.halt import Halt
-    from evalkit.preflight import check_run, check_sending
+    parts: tuple[Task, Model, Executor],
+    listen: Listener,
+    say: Callable[[str], None],
+    halt: Halt,
+) -> tuple[Collected, Stopped | None]:
+    """Return what a run was answered, and the error that ended it early; raises where that is nothing."""
+    from evalkit.preflight import check_sending
     from evalkit.runner import Stopped, collect
-    from evalkit.scoring import Resampling, score
 
-    check_settings(config)
-    halt = halt or Halt()
-    started, created = time.perf_counter(), datetime.now(UTC)
+    task, model, executor = parts
     mode = build_mode(config)
-    model = build_model(config, say)
-    task = build_task(config)
-    for notice in task.dataset.notes:
-        say(notice)
-    check_run(task, model, config.slices, Path(config.results_dir))
-    budget = build_budget(config, model)
-    executor = build_executor(config, say, told(config, budget))
     cache = build_cache(config, say) if model.cacheable else None
     stopped: Stopped | None = None
     try:
@@ -180,6 +165,39 @@ def evaluate(
             cache.close()
     if halt.asked and not collected.paid_for:
         raise KeyboardInterrupt
+    return collected, stopped
+
+
+def evaluate(
+    config: RunConfig,
+    *,
+    listen: Listener = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+    command: Sequence[str] = (),
+    halt: Halt | None = None,
+) -> Finished:
+    """Run one evaluation; everything that can be checked is checked before the first request.
+
+    `listen` hears of every outcome, `say` gets one-line notices (a model is being fetched); `command` is the
+    command line for the report, without secrets. A run that an error of the server or `halt` ends early has
+    a report of what it was answered; where that is nothing, RunStopped or KeyboardInterrupt is raised.
+    """
+    from evalkit.config.spending import build_budget, told
+    from evalkit.executors.halt import Halt
+    from evalkit.preflight import check_run
+    from evalkit.scoring import Resampling, score
+
+    check_settings(config)
+    halt = halt or Halt()
+    started, created = time.perf_counter(), datetime.now(UTC)
+    model = build_model(config, say)
+    task = build_task(config)
+    for notice in task.dataset.notes:
+        say(notice)
+    check_run(task, model, config.slices, Path(config.results_dir))
+    budget = build_budget(config, model)
+    executor = build_executor(config, say, told(config, budget))
+    collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
     resampling = Resampling(config.confidence, config.resamples, config.seed)
     scored = score(task, collected.outcomes, resampling)
 
