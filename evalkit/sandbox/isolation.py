@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +16,12 @@ from evalkit.sandbox.base import MEGABYTE
 BUBBLEWRAP, NONE = "bubblewrap", "none"
 ALLOW_VARIABLE = "EVALKIT_SANDBOX"
 KINDS = (BUBBLEWRAP, NONE)
-# Users that no distribution hands out (systemd's table of UIDs), one for each process that runs at a time.
+# Users that no distribution hands out (systemd's table of UIDs), one for each sandbox that runs at a time.
 FIRST_USER, USERS = 60_600, 500
 INSIDE = "65534"  # who a program believes to be: nobody
+# All of a program's environment. With a fixed seed sets of texts come in the same order every time: a program
+# that depends on it gets one verdict, not one by chance.
+ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 REMEDY = (
     "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install bubblewrap), or "
@@ -47,6 +51,30 @@ class Isolation(Protocol):
         ...
 
 
+_claims: dict[int, tuple[int, socket.socket]] = {}
+"""Users of this process by slot, each with the name that keeps it from other processes of ours."""
+
+
+def _user_of(slot: int) -> int:
+    """Return the user for a slot: nobody else's, since a limit on processes counts all of a user's."""
+    if slot not in _claims:
+        _claims[slot] = _claim()
+    return _claims[slot][0]
+
+
+def _claim() -> tuple[int, socket.socket]:
+    """Claim a user by a name among abstract Unix sockets: one process can hold it, and it goes with that."""
+    for user in range(FIRST_USER, FIRST_USER + USERS):
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0evalkit-sandbox-{user}")
+        except OSError:
+            name.close()
+        else:
+            return user, name
+    raise SandboxError(f"all {USERS} users for sandboxes are taken by other runs; wait for one to end")
+
+
 class Bubblewrap:
     """Namespaces of its own for everything, no capabilities, a read-only system, and never root.
 
@@ -71,12 +99,13 @@ class Bubblewrap:
             *("bwrap", "--unshare-user", "--unshare-all", "--disable-userns", "--cap-drop", "ALL"),
             *("--uid", INSIDE, "--gid", INSIDE, "--hostname", "sandbox"),
             *("--new-session", "--die-with-parent", "--clearenv"),
+            *(word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)),
             *self._system(),
             *("--dev", "/dev", "--remount-ro", "/dev"),
             *("--size", str(files * MEGABYTE), "--tmpfs", "/tmp", "--remount-ro", "/"),  # noqa: S108
             *("--chdir", "/tmp", "--", str(interpreter())),  # noqa: S108 - the sandbox's own
         ]
-        return words if os.geteuid() else [*self._as_user(FIRST_USER + slot % USERS), *words]
+        return words if os.geteuid() else [*self._as_user(_user_of(slot)), *words]
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -120,8 +149,8 @@ class Unprotected:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Give the process an empty environment and a session of its own, so that it can be ended whole."""
-        return {"env": {}, "start_new_session": True, "cwd": "/"}
+        """Give it none of our environment, and a session of its own, so that it can be ended whole."""
+        return {"env": ENVIRONMENT, "start_new_session": True, "cwd": "/"}
 
 
 def _bound(place: Path) -> list[str]:

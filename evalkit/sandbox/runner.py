@@ -111,7 +111,9 @@ class Sandbox:
     def _start(self, slot: int, ours: Sequence[int], **streams: Any) -> subprocess.Popen[bytes]:
         words = [
             *self.isolation.command(self.limits.files, slot),
-            "-I",
+            # Like -I, but that would leave PYTHONHASHSEED unread; there is no other variable.
+            "-P",
+            "-s",
             "-S",
             "-c",
             self._source,

@@ -54,7 +54,8 @@ def test_files_beside_the_caller_are_not_there(tmp_path: Path) -> None:
 
 def test_the_environment_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
-    sees("import os\nreturn [name for name in os.environ if name not in ('PWD', 'LC_CTYPE')]", "[]")
+    ours = ("PWD", "LC_CTYPE", "PYTHONHASHSEED")
+    sees(f"import os\nreturn [name for name in os.environ if name not in {ours}]", "[]")
 
 
 def test_no_connection_leaves_it() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from sandboxed import job_of, need_sandbox, run, verdict
 
 from evalkit.errors import SandboxError
 from evalkit.sandbox.base import Job
-from evalkit.sandbox.isolation import ALLOW_VARIABLE, BUBBLEWRAP, NONE, isolation_of
+from evalkit.sandbox.isolation import ALLOW_VARIABLE, BUBBLEWRAP, NONE, _user_of, isolation_of
 from evalkit.sandbox.runner import Sandbox
 
 VALUES = (
@@ -202,3 +204,25 @@ def test_a_job_is_known_by_everything_that_is_executed() -> None:
         Job("a", "b", entry_point="x"),
     ]
     assert len({json.dumps(one.hash) for one in (job, *others)}) == 6
+
+
+@pytest.mark.parametrize("kind", [BUBBLEWRAP, NONE])
+def test_the_order_of_a_set_is_the_same_every_time(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With seeds by chance, 24 orders of four texts: ten equal ones would come once in 24 ** 9."""
+    if kind == BUBBLEWRAP:
+        need_sandbox()
+    monkeypatch.setenv(ALLOW_VARIABLE, NONE)
+    sandbox = Sandbox(isolation_of(kind))
+    program = "def answer():\n    return list({'one', 'two', 'three', 'four'})\n"
+    found = sandbox.run([job_of(f"{program}#{n}", "assert False, answer()") for n in range(10)])
+    assert len({one.reason for one in found}) == 1
+    assert "three" in found[0].reason
+
+
+def test_sandboxes_of_two_processes_run_as_different_users() -> None:
+    """Processes are limited by user: one that ran as another one's user would share its limit."""
+    ours = {_user_of(slot) for slot in range(3)}
+    code = "from evalkit.sandbox.isolation import _user_of; print(*(_user_of(slot) for slot in range(3)))"
+    theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert len(ours) == 3
+    assert len(ours | {int(user) for user in theirs.split()}) == 6
