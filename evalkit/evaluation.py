@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evalkit.executors.halt import Halt
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
-    from evalkit.records import Generation
+    from evalkit.records import Generation, Sample
     from evalkit.runner import Collected, Listener, Stopped
     from evalkit.task import Task
 
@@ -69,6 +69,8 @@ def stored_answers(report: Report) -> Answers:
         if not model.cacheable or not Path(config.cache.path).expanduser().is_file():
             return {}
         postprocess = build_postprocess(config.task.postprocess)
+        if postprocess.needs_context or config.prompt.turns is not None:
+            return {}  # a key alone does not say what the sample was, or what was said before
         asked = Request(model.identity, "", {"n": config.model.params.n or 1})
         found: dict[str, list[Generation]] = {}
         cache = SqliteCache(config.cache.path, read_only=True)
@@ -238,6 +240,11 @@ class _Scoring:
     dataset: Dataset
     postprocess: Pipeline
     metrics: Mapping[str, Metric]
+    forms: Mapping[tuple[str, int], Sample]
+
+    def asked(self, sample: Sample, trial: int) -> Sample:
+        """Return the sample in the form that it was asked in."""
+        return self.forms[sample.id, trial]
 
 
 def score_again(report: Report, overrides: Sequence[str]) -> Finished:
@@ -261,7 +268,8 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
     found = stored(report)
     facts = report.dataset
-    task = _Scoring(Dataset(facts["name"], found.samples, facts["fingerprint"]), postprocess, metrics)
+    dataset = Dataset(facts["name"], found.samples, facts["fingerprint"])
+    task = _Scoring(dataset, postprocess, metrics, found.forms)
     check_metrics(task)
     resampling = Resampling(config.confidence, config.resamples, config.seed)
     scored = score(task, found.outcomes, resampling)

@@ -31,11 +31,19 @@ if TYPE_CHECKING:
 def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path) -> None:
     """Raise a UsageError for what would end this run late."""
     model.check(task.dataset.samples)
-    check_metrics(task)
+    # Recorded outputs may hold anything; a server tells what it is asked for.
+    check_metrics(task, logprobs=not model.needs_prompt or _asks_logprobs(model))
     if slices:
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)
     check_writable(results_dir, task.name)
+
+
+def _asks_logprobs(model: Model) -> bool:
+    """Whether requests ask for log-probabilities, under the name that each endpoint has for it."""
+    settings = model.settings
+    included = any("logprobs" in one for one in settings.get("include", ()))
+    return included or settings.get("logprobs") not in (None, False)
 
 
 def check_sending(model: Model) -> None:

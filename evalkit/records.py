@@ -1,6 +1,6 @@
 """The records that the stages of an evaluation pass on: all frozen, all plain data.
 
-Sample -> Request -> Response | Failure -> Generation -> Score -> Aggregate -> report
+Sample -> Question -> Request -> Response | Failure -> Generation -> Score -> Aggregate -> report
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,7 +38,9 @@ class Sample:
     """One row of a dataset, its columns mapped to what the task asks for.
 
     `target` is a string, a list of acceptable strings, or structured; None where the task needs none.
-    `group` names the cluster (document, conversation) that the sample shares with others.
+    `group` names the cluster (document, conversation) that the sample shares with others. `added` is what
+    evalkit made of the row (passages that were found for it, a field prepared, choices in another order):
+    templates see it like input, and instead of a field of that name.
     """
 
     id: str
@@ -46,10 +48,16 @@ class Sample:
     target: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     group: str | None = None
+    added: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What templates see: the input, with what was added to it."""
+        return {**self.input, **self.added}
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is scored: input and target, not the id."""
+        """SHA-256 of the row: input and target, not the id. What was added is how it is asked, not what."""
         return content_hash({"input": dict(self.input), "target": self.target})
 
     @property
@@ -67,6 +75,20 @@ class Sample:
 def text_of(value: Any) -> str:
     """Return a JSON leaf as the text a model would write: `true`, `3`, `3.5`, the string itself."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked, whoever it is: messages, and what the answer is held to.
+
+    `tools` are definitions in the form of chat completions. `turn` counts the questions of a conversation
+    from 0; the answers to those before are among the messages.
+    """
+
+    messages: tuple[Message, ...] = ()
+    answer_schema: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +161,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request. Exactly one of `response` and `failure` is set."""
+    """What became of one request. Exactly one of `response` and `failure` is set.
+
+    At the end of a conversation it is that of the last question, and `earlier` are those of the ones before.
+    """
 
     sample_id: str
     trial: int
@@ -147,22 +172,44 @@ class Outcome:
     response: Response | None = None
     failure: Failure | None = None
     cached: bool = False
+    earlier: tuple[Outcome, ...] = ()
+
+    @property
+    def turns(self) -> tuple[Outcome, ...]:
+        """All questions of the conversation in order; this one alone where there is only one."""
+        return (*self.earlier, replace(self, earlier=()) if self.earlier else self)
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A response after post-processing; `prediction` is None when unparsed, and `unparsed` says why."""
+    """A response after post-processing; `prediction` is None when unparsed, and `unparsed` says why.
+
+    `earlier` are the responses to a conversation's questions before the last, and `earlier_predictions` what
+    post-processing makes of them.
+    """
 
     sample_id: str
     trial: int
     response: Response
     prediction: Any = None
     unparsed: str | None = None
+    earlier: tuple[Response, ...] = ()
+    earlier_predictions: tuple[Any, ...] = ()
 
     @property
     def text(self) -> str | None:
         """The prediction as text; None when unparsed."""
         return None if self.prediction is None else text_of(self.prediction)
+
+    @property
+    def replies(self) -> tuple[str, ...]:
+        """The model's texts, one for each question of the conversation."""
+        return tuple(one.text for one in (*self.earlier, self.response))
+
+    @property
+    def predictions(self) -> tuple[Any, ...]:
+        """The prediction of each reply; None where it is unparsed."""
+        return (*self.earlier_predictions, self.prediction)
 
 
 @dataclass(frozen=True, slots=True)

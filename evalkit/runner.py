@@ -16,7 +16,16 @@ from evalkit.errors import ReplayMiss, RequestError, RunStopped
 from evalkit.executors.base import Executor, Job, outcomes_of
 from evalkit.executors.halt import Halt
 from evalkit.executors.loop import run_to_end
-from evalkit.records import ENDED_EARLY, INTERRUPTED, STOPPED, Outcome, Request, content_hash
+from evalkit.records import (
+    ENDED_EARLY,
+    INTERRUPTED,
+    STOPPED,
+    Outcome,
+    Question,
+    Request,
+    Sample,
+    content_hash,
+)
 from evalkit.task import Task
 
 NAMED = 5
@@ -41,19 +50,20 @@ Found = dict[tuple[str, int], Outcome]
 
 @dataclass(frozen=True)
 class Collected:
-    """What a run brought in: outcomes in dataset order, trials together; hashes of rendered prompts by id.
+    """What a run brought in: outcomes in dataset order, trials together; hashes of what was asked, by place.
 
-    `timing` is what the executor says of its sending.
+    Of a conversation it is the hash of its last question. `timing` is what the executor says of its sending.
     """
 
     outcomes: Sequence[Outcome]
-    prompt_hashes: dict[str, str] = field(default_factory=dict)
+    prompt_hashes: dict[tuple[str, int], str] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def paid_for(self) -> bool:
         """Whether this run was answered anything that it did not find in the cache."""
-        return any(one.response is not None and not one.cached for one in self.outcomes)
+        asked = (turn for one in self.outcomes for turn in one.turns)
+        return any(one.response is not None and not one.cached for one in asked)
 
 
 class Stopped(RunStopped):
@@ -64,20 +74,28 @@ class Stopped(RunStopped):
         self.collected = collected
 
 
-def jobs_of(task: Task, model: Model, trials: int) -> tuple[list[Job], dict[str, str]]:
-    """Render every sample; return the jobs in dataset order and each sample's prompt hash."""
+def jobs_of(task: Task, model: Model, trials: int) -> list[Job]:
+    """Return what is asked of every sample and trial, in dataset order; conversations begin."""
     jobs: list[Job] = []
-    hashes: dict[str, str] = {}
     for sample in task.dataset.samples:
-        messages = task.prompt.render(sample) if model.needs_prompt else ()
-        if messages:
-            hashes[sample.id] = content_hash([dict(message) for message in messages])
         trial = 0
         while trial < trials:
-            request = model.request(sample, messages, task.prompt.answer_schema, trial)
-            jobs.append(Job(sample.id, trial, request))
-            trial += request.choices
-    return jobs, hashes
+            job = _job(task, model, sample, trial)
+            jobs.append(job)
+            trial += job.request.choices
+    return jobs
+
+
+def _job(task: Task, model: Model, sample: Sample, trial: int) -> Job:
+    asked = task.asked(sample, trial)
+    question = task.prompt.ask(asked) if model.needs_prompt or task.prompt.turns else Question()
+    assert question is not None  # a conversation begins with a question
+    return Job(sample.id, trial, model.request(asked, question, trial), _hash(question, model))
+
+
+def _hash(question: Question, model: Model) -> str | None:
+    """Return the hash of the messages that are sent."""
+    return content_hash([dict(one) for one in question.messages]) if model.needs_prompt else None
 
 
 def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
@@ -95,32 +113,82 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
 ) -> Collected:
     """Answer every sample from the cache or the model; `say` hears first how many requests that takes.
 
+    The questions of conversations go in rounds: the second of each once every first one has its answer.
     `before_sending` is called when something must be sent. Once `halt` is asked for, nothing more is: what is
     not answered then has a Failure of kind `interrupted`. Raises ReplayMiss when replaying and an answer is
     absent, Stopped when the server makes going on pointless; answers that came before are in the cache.
     """
-    jobs, hashes = jobs_of(task, model, trials)
+    jobs = jobs_of(task, model, trials)
     tally = _Tally(sum(job.request.choices for job in jobs), listen)
-    found = from_cache(jobs, model, cache if mode.reads and model.cacheable else None)
-    for outcome in found.values():
-        tally.add(outcome)
-    missing = _without(jobs, found)
-    if missing and mode is Mode.REPLAY and model.cacheable:
-        raise _replay_miss(missing, cache)
-    keeper = cache if mode.writes and model.cacheable else None
-    asking = _Asking(model, executor, keeper, tally, halt or Halt())
-    if missing:
-        before_sending()
-        if found:
-            different = len({job.request.key for job in missing})
-            say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
-        asking.ask_all(missing, together=mode.reads)
-        found |= asking.found
+    kept = cache if model.cacheable else None
+    asking = _Asking(model, executor, kept if mode.writes else None, tally, halt or Halt())
+    talks = Conversations(task, model)
     places = [(job.sample_id, job.trial + choice) for job in jobs for choice in range(job.request.choices)]
-    collected = Collected([found[place] for place in places], hashes, executor.timing)
+    sending = False
+    while jobs:
+        found = from_cache(jobs, model, kept if mode.reads else None)
+        for outcome in found.values():
+            tally.add(outcome)
+        missing = _without(jobs, found)
+        if missing and mode is Mode.REPLAY and model.cacheable:
+            raise _replay_miss(missing, cache)
+        if missing:
+            if not sending:
+                before_sending()
+                sending = True
+            if found:
+                different = len({job.request.key for job in missing})
+                say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
+            found |= asking.ask_all(missing, together=mode.reads)
+        jobs = talks.after(jobs, found)
+        tally.more(len(jobs))
+    collected = Collected([talks.ended[place] for place in places], talks.hashes, executor.timing)
     if asking.stopped is not None:
         raise Stopped(asking.stopped, collected)
     return collected
+
+
+class Conversations:
+    """What was asked and answered so far, sample by sample and trial by trial.
+
+    `ended` holds the outcome of each place whose last question is answered, or failed; `hashes` those of the
+    messages of the last question.
+    """
+
+    def __init__(self, task: Task, model: Model) -> None:
+        self._task, self._model = task, model
+        self._samples = {one.id: one for one in task.dataset.samples}
+        self._earlier: dict[tuple[str, int], tuple[Outcome, ...]] = {}
+        self.ended: Found = {}
+        self.hashes: dict[tuple[str, int], str] = {}
+
+    def after(self, jobs: Sequence[Job], found: Found) -> list[Job]:
+        """Take in the outcomes of these jobs; return the questions that follow on them."""
+        later: list[Job] = []
+        for job in jobs:
+            for trial in range(job.trial, job.trial + job.request.choices):
+                place = (job.sample_id, trial)
+                if job.prompt_hash is not None:
+                    self.hashes[place] = job.prompt_hash
+                following = self._following(place, found[place])
+                if following is None:
+                    self.ended[place] = replace(found[place], earlier=self._earlier.pop(place, ()))
+                else:
+                    self._earlier[place] = (*self._earlier.get(place, ()), found[place])
+                    later.append(following)
+        return later
+
+    def _following(self, place: tuple[str, int], outcome: Outcome) -> Job | None:
+        if self._task.prompt.turns is None or outcome.response is None:
+            return None
+        name, trial = place
+        sample = self._task.asked(self._samples[name], trial)
+        answered = [*self._earlier.get(place, ()), outcome]
+        replies = [one.response.text for one in answered if one.response is not None]
+        question = self._task.prompt.ask(sample, replies)
+        if question is None:
+            return None
+        return Job(name, trial, self._model.request(sample, question, trial), _hash(question, self._model))
 
 
 class _Asking:
@@ -134,9 +202,12 @@ class _Asking:
         self.found: Found = {}
         self.stopped: RunStopped | None = None
 
-    def ask_all(self, jobs: Sequence[Job], *, together: bool) -> None:
-        """Find an outcome for every job; `together` with other runs of this process on the same cache."""
-        if together and self._cache is not None:
+    def ask_all(self, jobs: Sequence[Job], *, together: bool) -> Found:
+        """Return an outcome for every job; `together` with other runs of this process on the same cache."""
+        self.found = {}
+        if self._over:  # in an earlier round
+            pass
+        elif together and self._cache is not None:
             self._ask_together(jobs, self._cache)
         else:
             run_to_end(self._ask(jobs, lambda _: None))
@@ -144,6 +215,7 @@ class _Asking:
             kind = INTERRUPTED if self._halt.asked else STOPPED
             never = [RequestError(kind, "not asked: the run ended before")] * job.request.choices
             self._add(outcomes_of(job, never, attempts=0))
+        return self.found
 
     def _ask_together(self, jobs: Sequence[Job], cache: Cache) -> None:
         """Ask what no other run of this process asks at the moment; what others ask is in the cache then."""
@@ -249,6 +321,10 @@ class _Tally:
         self._total = total
         self._listen = listen
         self._counts: Counter[str] = Counter()
+
+    def more(self, questions: int) -> None:
+        """So many follow on the answers that came."""
+        self._total += questions
 
     def add(self, outcome: Outcome) -> None:
         if outcome.failure is not None and outcome.failure.kind in ENDED_EARLY:

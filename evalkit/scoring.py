@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from evalkit.datasets.base import Dataset
 from evalkit.errors import MetricError
-from evalkit.postprocess import Pipeline, Unparsed
-from evalkit.records import Aggregate, Generation, Outcome, Sample
+from evalkit.postprocess import Context, Pipeline, Unparsed
+from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
 from evalkit.statistics.bootstrap import bootstrap, percentile_interval, wilson_interval
 from evalkit.statistics.cluster import number_groups
 
@@ -45,6 +45,10 @@ class Scorable(Protocol):
         """How answers are read."""
         ...
 
+    def asked(self, sample: Sample, trial: int) -> Sample:
+        """Return the sample in the form that it was asked in at a trial."""
+        ...
+
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """The metric families by name."""
@@ -64,27 +68,48 @@ class Scored:
     aggregates: Sequence[Aggregate]
 
 
-def generate(outcome: Outcome, postprocess: Pipeline) -> Generation:
-    """Return the generation of an answered outcome: its prediction, or why there is none."""
-    response = outcome.response
-    if response is None:
+def generate(outcome: Outcome, postprocess: Pipeline, sample: Sample | None = None) -> Generation:
+    """Return the generation of an answered outcome: its prediction, or why there is none.
+
+    `sample` is the one that was asked, in the form of the trial; without it, steps see the text alone.
+    """
+    if outcome.response is None:
         raise ValueError(f"outcome of sample {outcome.sample_id} is a failure")
-    if response.refusal:
-        reason = f"the model refused: {response.refusal}"
-        return Generation(outcome.sample_id, outcome.trial, response, unparsed=reason)
+    earlier = tuple(one.response for one in outcome.earlier if one.response is not None)
+    prediction, unparsed = _read(outcome.response, postprocess, sample, outcome.trial)
+    return Generation(
+        outcome.sample_id,
+        outcome.trial,
+        outcome.response,
+        prediction,
+        unparsed,
+        earlier,
+        tuple(_read(one, postprocess, sample, outcome.trial)[0] for one in earlier),
+    )
+
+
+def _read(
+    response: Response, postprocess: Pipeline, sample: Sample | None, trial: int
+) -> tuple[Any, str | None]:
+    """Return the prediction in a response, or None and why there is none."""
+    if response.refusal and not postprocess.reads_refusals:
+        return None, f"the model refused: {response.refusal}"
+    context = None if sample is None else Context(response, sample, trial)
     try:
-        prediction = postprocess(response.text)
+        return postprocess(response.text, context), None
     except Unparsed as reason:
-        return Generation(outcome.sample_id, outcome.trial, response, unparsed=str(reason))
-    return Generation(outcome.sample_id, outcome.trial, response, prediction)
+        return None, str(reason)
 
 
 def score(task: Scorable, outcomes: Sequence[Outcome], resampling: Resampling) -> Scored:
     """Score answered outcomes; samples all of whose trials failed are left out and counted."""
     samples = {sample.id: sample for sample in task.dataset.samples}
     generations = [
-        generate(outcome, task.postprocess) for outcome in outcomes if outcome.response is not None
+        generate(outcome, task.postprocess, task.asked(samples[outcome.sample_id], outcome.trial))
+        for outcome in outcomes
+        if outcome.response is not None
     ]
+    asked = [task.asked(samples[one.sample_id], one.trial) for one in generations]
     counts = _counts(generations, outcomes)
     ids = dict.fromkeys(generation.sample_id for generation in generations)
     groups = number_groups([samples[one].group for one in ids])
@@ -93,7 +118,7 @@ def score(task: Scorable, outcomes: Sequence[Outcome], resampling: Resampling) -
     aggregates: list[Aggregate] = []
     for family, unbound in task.metrics.items():
         metric = unbound.bind(task.dataset.samples)
-        rows = statistics_of(metric, generations, samples)
+        rows = statistics_of(metric, generations, asked)
         statistics[family] = rows
         metrics[family] = metric
         if len(rows):
@@ -102,13 +127,28 @@ def score(task: Scorable, outcomes: Sequence[Outcome], resampling: Resampling) -
     return Scored(generations, statistics, metrics, aggregates)
 
 
-def check_metrics(task: Scorable) -> None:
-    """Score one made-up sample per metric, so that what is missing shows before money is spent."""
-    from evalkit.records import Response
+def made_up(text: str, *, logprobs: bool = True) -> Response:
+    """Return an answer that nobody gave, with all that a server may tell of one."""
+    entry = {"token": text, "logprob": -0.1, "bytes": None}
+    told = {"content": [{**entry, "top_logprobs": [entry]}], "refusal": None}
+    return Response(
+        text,
+        finish_reason="stop",
+        usage=Usage(prompt=1, completion=1),
+        logprobs=told if logprobs else None,
+        latency=0.1,
+        time_to_first_token=0.1,
+    )
 
+
+def check_metrics(task: Scorable, *, logprobs: bool = True) -> None:
+    """Score one made-up sample per metric, so that what is missing shows before money is spent.
+
+    `logprobs` says whether answers will have log-probabilities.
+    """
     if not task.dataset.samples:
         return
-    sample = task.dataset.samples[0]
+    sample = task.asked(task.dataset.samples[0], 0)
     owners: dict[str, str] = {}
     for family, unbound in task.metrics.items():
         if unbound.needs_target and not sample.references:
@@ -119,7 +159,8 @@ def check_metrics(task: Scorable) -> None:
         text = sample.references[0] if sample.references else "text"
         try:
             metric = unbound.bind(task.dataset.samples)
-            rows = metric.statistics([Generation(sample.id, 0, Response(text), text)], [sample])
+            answer = Generation(sample.id, 0, made_up(text, logprobs=logprobs), text)
+            rows = metric.statistics([answer], [sample])
             values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
         except ImportError as error:
             raise MetricError(f"metric {family}: a package is missing ({error}); install it") from None
@@ -154,14 +195,15 @@ def _counts(generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> C
     )
 
 
-def statistics_of(
-    metric: Metric, generations: Sequence[Generation], samples: Mapping[str, Sample]
-) -> FloatArray:
-    """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time."""
+def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+    """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time.
+
+    `samples` are (n,) too, each in the form that its generation answers.
+    """
     parts = []
     for start in range(0, len(generations), BATCH):
-        batch = generations[start : start + BATCH]
-        parts.append(metric.statistics(batch, [samples[one.sample_id] for one in batch]))
+        batch = slice(start, start + BATCH)
+        parts.append(metric.statistics(generations[batch], samples[batch]))
     return np.concatenate(parts) if parts else np.zeros((0, 0))
 
 

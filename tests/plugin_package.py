@@ -70,8 +70,8 @@ class Echo:
     def check(self, samples):
         pass
 
-    def request(self, sample, messages, answer_schema, trial):
-        return Request("echo", "echo", {{"text": messages[-1]["content"]}}, trial)
+    def request(self, sample, question, trial):
+        return Request("echo", "echo", {{"text": question.messages[-1]["content"]}}, trial)
 
     def parse(self, request, body):
         return Response(body.decode())

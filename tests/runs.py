@@ -14,7 +14,7 @@ from evalkit.executors.asyncio import AsyncioExecutor
 from evalkit.executors.limiter import Limiters
 from evalkit.postprocess import Pipeline
 from evalkit.prompts import Prompt
-from evalkit.records import Outcome, Request, Sample
+from evalkit.records import Outcome, Question, Request, Sample
 from evalkit.runner import Collected
 from evalkit.task import Task
 
@@ -62,7 +62,7 @@ def model_at(
 
 def request_of(model: ApiModel, text: str = "hello", trial: int = 0) -> Request:
     """A request for one text."""
-    return model.request(Sample("s0", {}), [{"role": "user", "content": text}], None, trial)
+    return model.request(Sample("s0", {}), Question(({"role": "user", "content": text},)), trial)
 
 
 class Waits:

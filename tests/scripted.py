@@ -14,7 +14,7 @@ from evalkit.errors import RequestError
 from evalkit.executors.asyncio import AsyncioExecutor
 from evalkit.executors.base import Budget, Job
 from evalkit.executors.limiter import Limiters
-from evalkit.records import Message, Outcome, Request, Response, Sample, Usage
+from evalkit.records import Outcome, Question, Request, Response, Sample, Usage
 
 Send = Callable[[Request], Awaitable[bytes | Reply]]
 
@@ -38,9 +38,7 @@ class Scripted:
     def check(self, samples: Sequence[Sample]) -> None:
         pass
 
-    def request(
-        self, sample: Sample, messages: Sequence[Message], answer_schema: Mapping[str, Any] | None, trial: int
-    ) -> Request:
+    def request(self, sample: Sample, question: Question, trial: int) -> Request:
         return Request("scripted", "none", {"id": sample.id}, trial)
 
     def parse(self, request: Request, body: bytes, choice: int = 0) -> Response:

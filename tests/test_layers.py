@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[1] / "evalkit"
 # From the ground up, as ARCHITECTURE.md draws it. Rooms in one line do not import each other.
 LAYERS = [
     {"errors", "records", "search_path"},
-    {"plugins", "tokens"},
+    {"plugins", "tokens", "images"},
     {"statistics", "sandbox"},
     {"metrics"},
-    {"prompts", "postprocess"},
+    {"prompts", "postprocess", "variations"},
     {"datasets"},
     {"cache"},
     {"client"},

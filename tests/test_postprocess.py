@@ -314,5 +314,5 @@ def test_a_pipeline_describes_itself_as_configured() -> None:
 
 
 def test_every_step_is_found_by_its_name() -> None:
-    assert list(STEPS) == ["strip", "first_line", "regex", "json_field", "code", "label"]
+    assert {"strip", "first_line", "regex", "json_field", "code", "label"} <= set(STEPS)
     assert all(step.name == name for name, step in STEPS.items())

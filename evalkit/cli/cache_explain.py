@@ -60,7 +60,7 @@ def _settings(config: RunConfig, path: str | None, limit: int, *, as_json: bool,
     model, task = build_model(config), build_task(config)
     if not model.cacheable:
         raise UsageError(f"model={model.name}: its answers are never cached; there is nothing to explain")
-    jobs = [job for job in jobs_of(task, model, trials_of(config))[0] if job.request.key.startswith(only)]
+    jobs = [job for job in jobs_of(task, model, trials_of(config)) if job.request.key.startswith(only)]
     if not jobs:
         raise UsageError(
             f'no request of {task.name} has the key "{only}" any more: its prompt or data changed'

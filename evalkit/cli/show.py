@@ -10,10 +10,10 @@ from typing import Any
 
 from evalkit.cli.output import one_line, print_json, print_table
 from evalkit.errors import ReportError, did_you_mean
-from evalkit.records import Generation, Response, Sample
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.find import find
+from evalkit.report.line import generation_of, sample_of
 from evalkit.report.markdown import harmless
 from evalkit.report.overview import score_table
 from evalkit.report.remarks import drift, ending
@@ -152,11 +152,8 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
 
     from evalkit.config.build import build_metrics
 
-    generation = Generation(
-        line["id"], line["trial"], Response(line["output"]), line["prediction"], line.get("unparsed")
-    )
-    sample = Sample(line["id"], line["input"], line["target"], line.get("metadata", {}))
-    targets = [Sample(one["id"], {}, one["target"]) for one in report.samples()]
+    generation, sample = generation_of(line), sample_of(line)
+    targets = [sample_of(one) for one in report.samples()]
     for family, unbound in build_metrics(report.config["metrics"]).items():
         row = np.asarray([line["statistics"][family]], dtype=np.float64)
         metric = unbound.bind(targets)

@@ -17,7 +17,7 @@ from evalkit.client.parameters import ANYTHING, Abilities
 from evalkit.client.redaction import Redaction, hide_in_logs, remember
 from evalkit.client.streaming import assemble
 from evalkit.errors import ModelError, RequestError
-from evalkit.records import Message, Request, Response, Sample, canonical_json
+from evalkit.records import Question, Request, Response, Sample, canonical_json
 
 if TYPE_CHECKING:
     import openai
@@ -100,16 +100,17 @@ class ApiModel:
     def request(
         self,
         sample: Sample,  # noqa: ARG002 - only recorded outputs are found by sample
-        messages: Sequence[Message],
-        answer_schema: Mapping[str, Any] | None,
+        question: Question,
         trial: int,
     ) -> Request:
         """Return what is asked for one sample and repeat."""
         params = self._params
         if trial and params.get("seed") is not None:
             params = {**params, "seed": params["seed"] + trial}
-        schema = answer_schema if self._enforce_schema else None
-        body = self._endpoint.build(self.name, messages, params, schema)
+        schema = question.answer_schema if self._enforce_schema else None
+        # Tools go along only where there are any: a third party's endpoint need not know of them.
+        tools = (question.tools,) if question.tools else ()
+        body = self._endpoint.build(self.name, question.messages, params, schema, *tools)
         return Request(self.identity, self._endpoint.name, body, trial)
 
     def parse(self, request: Request, body: bytes, choice: int = 0) -> Response:  # noqa: ARG002 - one endpoint

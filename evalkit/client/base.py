@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from evalkit.client.parameters import Taken
 from evalkit.client.streaming import Assembly
 from evalkit.errors import RequestError
-from evalkit.records import Message, Request, Response, Sample
+from evalkit.records import Message, Question, Request, Response, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,11 @@ class Endpoint(Protocol):
         messages: Sequence[Message],
         params: Mapping[str, Any],
         answer_schema: Mapping[str, Any] | None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
-        """Return the JSON body to send, of parameters already spelled.
+        """Return the JSON body to send, of parameters already spelled; tools as chat completions define them.
 
-        Raises ModelError for messages that it cannot send.
+        Raises ModelError for messages and tools that it cannot send.
         """
         ...
 
@@ -100,14 +101,8 @@ class Model(Protocol):
         """Raise before anything is sent when these samples cannot be answered."""
         ...
 
-    def request(
-        self,
-        sample: Sample,
-        messages: Sequence[Message],
-        answer_schema: Mapping[str, Any] | None,
-        trial: int,
-    ) -> Request:
-        """Return what is asked for one sample and repeat."""
+    def request(self, sample: Sample, question: Question, trial: int) -> Request:
+        """Return what is asked for one sample and repeat; a question of a conversation knows its turn."""
         ...
 
     def parse(self, request: Request, body: bytes, choice: int = 0) -> Response:

@@ -43,9 +43,12 @@ class ChatCompletions:
         messages: Sequence[Message],
         params: Mapping[str, Any],
         answer_schema: Mapping[str, Any] | None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Return the JSON body to send."""
         body: dict[str, Any] = {"model": model, "messages": [dict(message) for message in messages], **params}
+        if tools:
+            body["tools"] = [dict(tool) for tool in tools]
         if answer_schema is not None:
             body["response_format"] = {
                 "type": "json_schema",

@@ -53,8 +53,11 @@ class Completions:
         messages: Sequence[Message],
         params: Mapping[str, Any],
         answer_schema: Mapping[str, Any] | None,  # noqa: ARG002 - the endpoint knows none
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Return the JSON body to send."""
+        if tools:
+            raise ModelError("the completions endpoint takes no tools; set model.endpoint=chat")
         return {"model": model, "prompt": prompt_of(messages), **params}
 
     def parse(self, body: bytes, place: int = 0) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from evalkit.client.base import Prices, Reply
 from evalkit.datasets.base import FieldMap, Source, identify, required
 from evalkit.errors import ModelError, RequestError
-from evalkit.records import Message, Request, Response, Sample, text_of
+from evalkit.records import Question, Request, Response, Sample, text_of
 
 NAMED = 5  # ids spelled out in a message
 
@@ -18,14 +18,15 @@ class RecordedModel:
     """Answers come from column `output` (a dotted path reaches into objects), found by sample id.
 
     `partial` allows outputs without a sample: with dataset.limit the file may hold the whole dataset's.
-    With several `trials` every output must be a list of that many texts: one text is no second draw.
+    With several `trials` every output must be a list of that many texts: one text is no second draw. With
+    `turns` each of them is a list of the replies in a conversation.
     """
 
     needs_prompt = False
     cacheable = False  # reading the file again is cheaper, and its content may change
     prices: Prices | None = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per setting of a model config
         self,
         source: Source,
         *,
@@ -34,12 +35,13 @@ class RecordedModel:
         name: str = "recorded",
         partial: bool = False,
         trials: int = 1,
+        turns: bool = False,
     ) -> None:
         self.name = name
         self._source = source.name
         self._output = output
         self._partial = partial
-        self._trials = trials
+        self._trials, self._turns = trials, turns
         self._outputs: dict[str, Any] = {}
         for row, identifier in identify(source, FieldMap(id=id_column)):
             self._outputs[identifier] = required(row, source.name, output, "model.output")
@@ -78,14 +80,15 @@ class RecordedModel:
     def request(
         self,
         sample: Sample,
-        messages: Sequence[Message],  # noqa: ARG002 - nothing is asked
-        answer_schema: Mapping[str, Any] | None,  # noqa: ARG002
+        question: Question,
         trial: int,
     ) -> Request:
         """Return a request that names the sample."""
         output = self._outputs.get(sample.id)
         if self._trials > 1 and isinstance(output, list):
             output = output[trial]
+        if self._turns:
+            output = self._reply(sample, output, question.turn)
         # The output is part of the key: two files with the same column are not the same answers.
         return Request(self.identity, "recorded", {"id": sample.id, "output": output}, trial)
 
@@ -103,6 +106,16 @@ class RecordedModel:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _reply(self, sample: Sample, replies: Any, turn: int) -> Any:
+        """Return the recorded reply of a turn."""
+        if not isinstance(replies, list) or turn >= len(replies):
+            raise ModelError(
+                f'{self._source}: sample "{sample.id}" has {turn + 1} or more turns, and its output is '
+                f"{f'a list of {len(replies)}' if isinstance(replies, list) else 'no list'}; record a list "
+                "with a reply for each turn"
+            )
+        return replies[turn]
 
     def _check_trials(self) -> None:
         for identifier, output in self._outputs.items():

@@ -79,6 +79,7 @@ class Responses:
         messages: Sequence[Message],
         params: Mapping[str, Any],
         answer_schema: Mapping[str, Any] | None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Return the JSON body to send: what the system says first are the instructions."""
         instructions, rest = _split(messages)
@@ -86,6 +87,8 @@ class Responses:
         if instructions:
             body["instructions"] = "\n\n".join(instructions)
         body |= {"input": [item for one in rest for item in _items(one)], "store": False, **params}
+        if tools:
+            body["tools"] = [{"type": tool["type"], **tool["function"]} for tool in tools]
         if answer_schema is not None:
             wanted = {"type": "json_schema", "name": "answer", "strict": True, "schema": dict(answer_schema)}
             body["text"] = {**body.get("text", {}), "format": wanted}

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.comparison.base import Family, Measured, Side
 from evalkit.comparison.side import metric_of
-from evalkit.records import Generation, Response, Sample
+from evalkit.records import Generation, Sample
 from evalkit.report.base import read
+from evalkit.report.line import generation_of, sample_of
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
 Answers = Callable[[Sequence[str]], Mapping[str, Sequence[Generation]]]
 """Maps request keys to the generations of each, as far as the outputs are at hand."""
+Answered = tuple[Generation, Sample]
+"""An answer, and the sample in the form that was asked."""
 
 
 def rescored(side: Side, family: Family, texts: Mapping[str, Sample], answers: Answers | None) -> Side | None:
@@ -27,16 +30,16 @@ def rescored(side: Side, family: Family, texts: Mapping[str, Sample], answers: A
 
     `texts` are the samples with their targets, by id (the other side's: contents were checked to be equal).
     """
-    generations = _from_folder(side) if side.folder is not None else _from_answers(side, answers)
-    if generations is None:
+    found = _from_folder(side) if side.folder is not None else _from_answers(side, texts, answers)
+    if found is None:
         return None
     metric = metric_of(family)
     samples: dict[str, Measured] = {}
     for name, measured in side.samples.items():
-        mine = generations.get(name, [])
+        mine = found.get(name, [])
         if name not in texts or len(mine) < max((len(one) for one in measured.rows.values()), default=0):
             return None
-        rows: FloatArray = metric.statistics(mine, [texts[name]] * len(mine))
+        rows: FloatArray = metric.statistics([one for one, _ in mine], [sample for _, sample in mine])
         samples[name] = replace(measured, rows={**measured.rows, family.name: rows})
     return replace(side, families={**side.families, family.name: family}, samples=samples)
 
@@ -45,28 +48,23 @@ def texts_of(side: Side) -> dict[str, Sample]:
     """Return a run's samples with their targets, by id; empty for a baseline."""
     if side.folder is None:
         return {}
-    return {
-        line["id"]: Sample(line["id"], line["input"], line["target"]) for line in read(side.folder).samples()
-    }
+    return {line["id"]: sample_of(line) for line in read(side.folder).samples()}
 
 
-def _from_folder(side: Side) -> dict[str, list[Generation]]:
+def _from_folder(side: Side) -> dict[str, list[Answered]]:
     assert side.folder is not None
-    found: dict[str, list[Generation]] = {}
+    found: dict[str, list[Answered]] = {}
     for line in read(side.folder).samples():
         if "failure" not in line:
-            found.setdefault(line["id"], []).append(_generation(line))
+            found.setdefault(line["id"], []).append((generation_of(line), sample_of(line)))
     return found
 
 
-def _generation(line: Mapping[str, Any]) -> Generation:
-    return Generation(
-        line["id"], line["trial"], Response(line["output"]), line["prediction"], line.get("unparsed")
-    )
-
-
-def _from_answers(side: Side, answers: Answers | None) -> dict[str, list[Generation]] | None:
-    if answers is None:
+def _from_answers(
+    side: Side, texts: Mapping[str, Sample], answers: Answers | None
+) -> dict[str, list[Answered]] | None:
+    # What was added to a sample is the other side's, and need not have been added to this one's.
+    if answers is None or any(one.added for one in texts.values()):
         return None
     keys = [key for one in side.samples.values() for key in one.request_keys]
     found = answers(keys)
@@ -74,6 +72,9 @@ def _from_answers(side: Side, answers: Answers | None) -> dict[str, list[Generat
         return None
     return {
         # A request that brought several answers stands once for each of them.
-        name: [answer for key in dict.fromkeys(one.request_keys) for answer in found.get(key, ())]
+        name: [
+            (answer, texts[name]) for key in dict.fromkeys(one.request_keys) for answer in found.get(key, ())
+        ]
         for name, one in side.samples.items()
+        if name in texts
     }

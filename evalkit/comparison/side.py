@@ -13,7 +13,8 @@ from evalkit.comparison.base import Family, Measured, Side
 from evalkit.comparison.histogram import histogram
 from evalkit.errors import ReportError
 from evalkit.plugins import construct, plugin
-from evalkit.records import Sample, Usage
+from evalkit.records import Usage
+from evalkit.report.line import sample_of
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray, Metric
@@ -98,8 +99,9 @@ def _costs(cost: Mapping[str, Any] | None, answered: Iterable[Mapping[str, Any]]
         return
     prices = Prices(**cost["prices"])
     for line in answered:
-        if line.get("usage") is not None:
-            yield price(Usage(**line["usage"]), prices)
+        told = [one["usage"] for one in (*line.get("turns", ()), line) if one.get("usage") is not None]
+        if told:
+            yield sum(price(Usage(**usage), prices) for usage in told)
 
 
 def _measured(lines: list[Mapping[str, Any]], metrics: Mapping[str, Metric]) -> Measured:
@@ -111,7 +113,7 @@ def _measured(lines: list[Mapping[str, Any]], metrics: Mapping[str, Metric]) -> 
         if answered:
             rows[name] = np.asarray([line["statistics"][name] for line in answered], dtype=np.float64)
         else:
-            found = metric.bounds(Sample(first["id"], first["input"], first["target"]))
+            found = metric.bounds(sample_of(first))
             if found is not None:
                 bounds[name] = found
     return Measured(

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from evalkit.metrics.base import Metric
     from evalkit.postprocess import Pipeline, Step
     from evalkit.task import Task
+    from evalkit.variations import Variation
 
 RESERVED = {
     *("model", "messages", "prompt", "input", "instructions"),
-    *("stream", "stream_options", "response_format"),
+    *("stream", "stream_options", "response_format", "tools"),
 }
 ENDPOINTS = ("chat", "completions", "responses")
 OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
@@ -48,6 +49,13 @@ def build_task(config: RunConfig) -> Task:
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
     postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
     check_labels(dataset, postprocess, metrics.values())
+    vary = build_variation(config.task.vary)
+    n = config.model.params.n or 1
+    if n > 1 and (vary is not None or prompt.turns is not None):
+        setting = "prompt.turns" if vary is None else "task.vary"
+        raise ConfigError(
+            f"model.params.n={n}: {setting} needs a request for every answer; set trials={n} instead"
+        )
     return Task(
         name=config.task.name,
         dataset=dataset,
@@ -55,6 +63,7 @@ def build_task(config: RunConfig) -> Task:
         postprocess=postprocess,
         metrics=metrics,
         fewshot=fewshot,
+        vary=vary,
     )
 
 
@@ -121,17 +130,26 @@ def build_prompt(config: PromptConfig) -> Prompt:
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"prompt.file={config.file}: cannot be read ({error})") from None
     schema = config.answer_schema
-    if schema is not None and not isinstance(schema, Mapping):
-        raise ConfigError(f"prompt.answer_schema must be a JSON schema (a mapping) or null, got {schema!r}")
-    if not template:
+    if schema is not None and not isinstance(schema, Mapping | str):
+        raise ConfigError(
+            "prompt.answer_schema must be a JSON schema (a mapping), the name of a field with one, or null; "
+            f"got {schema!r}"
+        )
+    if not template and config.turns is not None:
+        template = "{{ turn }}"
+    if not template and config.history is None:
         raise PromptError("no prompt: set prompt.template='…{{ field }}…', prompt.file=PATH or prompt=<name>")
     return Prompt(
         name=config.name,
-        template=template,
+        template=template or "",
         system=config.system,
         messages=config.messages,
         variables=config.variables,
         answer_schema=schema or None,
+        history=config.history,
+        images=config.images,
+        tools=config.tools,
+        turns=config.turns,
     )
 
 
@@ -170,23 +188,34 @@ def build_postprocess(steps: list[Any]) -> Pipeline:
     return Pipeline([_step(one, f"task.postprocess[{place}]") for place, one in enumerate(steps)], steps)
 
 
+def build_variation(config: Any) -> Variation | None:
+    """Return how samples differ from trial to trial; None where they do not."""
+    from evalkit.variations import VARIATIONS
+
+    return None if config is None else _named(config, "task.vary", VARIATIONS, ("apply", "name"))
+
+
 def _step(one: Any, setting: str) -> Step:
     from evalkit.postprocess import STEPS
 
+    return _named(one, setting, STEPS, ("__call__", "name"))  # type: ignore[no-any-return]
+
+
+def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[str, ...]) -> Any:
+    """Return what is chosen by its name, a name with options, or a class by `_target_`."""
     name, options = (one, {}) if isinstance(one, str) else (None, {})
     if isinstance(one, Mapping) and "_target_" in one:
         options = {key: value for key, value in one.items() if key != "_target_"}
-        cls = plugin(one["_target_"], setting, ("__call__", "name"))
-        return construct(cls, options, setting)  # type: ignore[no-any-return]
+        return construct(plugin(one["_target_"], setting, needs), options, setting)
     if isinstance(one, Mapping) and len(one) == 1:
         name, options = next(iter(one.items()))
     if name is None:
         raise ConfigError(f"{setting}: write a step's name, or {{name: {{option: value}}}}, got {one!r}")
-    if name not in STEPS:
+    if name not in known:
         raise ConfigError(
-            f'{setting}: no step "{name}"{did_you_mean(name, STEPS)}; there are {", ".join(STEPS)}'
+            f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
         )
-    return construct(STEPS[name], options or {}, f"{setting}.{name}")  # type: ignore[no-any-return]
+    return construct(known[name], options or {}, f"{setting}.{name}")
 
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
@@ -300,6 +329,7 @@ def _recorded(cls: type[Any], config: RunConfig) -> Model:
         id_column=model.id or config.dataset.id,
         partial=config.dataset.limit is not None or config.dataset.where is not None,
         trials=trials_of(config),
+        turns=config.prompt.turns is not None,
     )
 
 

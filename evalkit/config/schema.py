@@ -21,6 +21,7 @@ class TaskConfig:
 
     name: str = ""
     postprocess: list[Any] = field(default_factory=list)
+    vary: Any = None  # another form of each sample at each trial: {permute: {field: choices}}
 
 
 @dataclass
@@ -57,7 +58,11 @@ class PromptConfig:
     template: str | None = None
     file: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
-    answer_schema: Any = None
+    answer_schema: Any = None  # a JSON schema, or the field that holds each sample's
+    history: str | None = None  # the field with the messages before the question
+    images: Any = None  # the field (or fields) with images that are shown with the question
+    tools: Any = None  # definitions of tools, or the field that holds each sample's
+    turns: str | None = None  # the field with what the user says one after the other
 
 
 @dataclass

@@ -17,11 +17,15 @@ Keep = Callable[[Request, Reply], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request and the sample and repeat that it is for; with several choices, the first repeat."""
+    """One request and the sample and repeat that it is for; with several choices, the first repeat.
+
+    `prompt_hash` is that of its messages, None where none are sent.
+    """
 
     sample_id: str
     trial: int
     request: Request
+    prompt_hash: str | None = None
 
 
 class Budget(Protocol):

@@ -136,7 +136,7 @@ def _jobs(
     from evalkit.cache.sqlite import SqliteCache
     from evalkit.runner import from_cache, jobs_of
 
-    jobs, _ = jobs_of(task, model, trials)
+    jobs = jobs_of(task, model, trials)
     mode, path = build_mode(config), Path(config.cache.path).expanduser()
     if not (mode.reads and model.cacheable):
         return jobs, set()

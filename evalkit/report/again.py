@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ReportError
-from evalkit.records import Failure, Outcome, Response, Sample, Usage
+from evalkit.records import Outcome, Sample
 from evalkit.report.base import SCHEMA_VERSION, Report
+from evalkit.report.line import outcome_of, sample_of
 from evalkit.report.make import classes_by_family, family_of, numbers
 from evalkit.report.slices import slices_of
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """Samples in dataset order, and one outcome for each line of samples.jsonl."""
+    """Samples in dataset order, and one outcome for each line of samples.jsonl.
+
+    `forms` are the samples as they were asked, by id and trial.
+    """
 
     samples: tuple[Sample, ...]
+    forms: Mapping[tuple[str, int], Sample]
     outcomes: Sequence[Outcome]
     lines: Sequence[Mapping[str, Any]]
 
@@ -42,13 +47,12 @@ class Rescoring:
 def stored(report: Report) -> Stored:
     """Read a run's samples and outputs; ReportError where a line is damaged or was edited."""
     samples: dict[str, Sample] = {}
+    forms: dict[tuple[str, int], Sample] = {}
     outcomes, lines = [], []
     for number, line in enumerate(report.samples(), start=1):
         where = f"{report.folder}/samples.jsonl, line {number}"
         try:
-            sample = Sample(
-                line["id"], line["input"], line["target"], line.get("metadata", {}), line.get("group")
-            )
+            sample = sample_of(line)
             outcomes.append(outcome_of(line))
             changed = sample.hash != line["hash"]
         except (KeyError, TypeError, AttributeError) as error:
@@ -59,10 +63,11 @@ def stored(report: Report) -> Stored:
                 "run the task again"
             )
         samples.setdefault(sample.id, sample)
+        forms[sample.id, line["trial"]] = sample
         lines.append(line)
     if not lines:
         raise ReportError(f"{report.folder}: no samples in the report; there is nothing to score")
-    return Stored(tuple(samples.values()), outcomes, lines)
+    return Stored(tuple(samples.values()), forms, outcomes, lines)
 
 
 def rescored_report(report: Report, found: Stored, scored: Scored, new: Rescoring) -> Report:
@@ -111,29 +116,13 @@ def rescored_lines(found: Stored, scored: Scored) -> Iterator[dict[str, Any]]:
                 made.pop("unparsed", None)
             else:
                 made["unparsed"] = generation.unparsed
+            if "turns" in line:
+                made["turns"] = [
+                    {**turn, "prediction": prediction}
+                    for turn, prediction in zip(line["turns"], generation.earlier_predictions, strict=True)
+                ]
             made["statistics"] = {name: numbers(rows[place]) for name, rows in scored.statistics.items()}
         yield made
-
-
-def outcome_of(line: Mapping[str, Any]) -> Outcome:
-    """Return what a line of samples.jsonl says became of its request; KeyError, TypeError when damaged."""
-    cached = bool(line["cached"])
-    if "failure" in line:
-        failure = Failure(line["id"], line["trial"], **line["failure"])
-        return Outcome(line["id"], line["trial"], line["request_key"], failure=failure, cached=cached)
-    response = Response(
-        text=line["output"],
-        finish_reason=line["finish_reason"],
-        model=line.get("model"),
-        system_fingerprint=line.get("system_fingerprint"),
-        usage=None if line["usage"] is None else Usage(**line["usage"]),
-        logprobs=line.get("logprobs"),
-        tool_calls=line.get("tool_calls"),
-        refusal=line.get("refusal"),
-        latency=line["latency"],
-        time_to_first_token=line.get("time_to_first_token"),
-    )
-    return Outcome(line["id"], line["trial"], line["request_key"], response=response, cached=cached)
 
 
 def _provenance(mine: Mapping[str, Any], parents: Mapping[str, Any]) -> dict[str, Any]:

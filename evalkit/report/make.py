@@ -47,8 +47,9 @@ def report_of(run: Run) -> Report:
     """Return the report."""
     outcomes = run.collected.outcomes
     failures = Counter(one.failure.kind for one in outcomes if one.failure is not None)
-    responses = [one.response for one in outcomes if one.response is not None]
-    usage = total_usage(outcomes)
+    asked = [turn for one in outcomes for turn in one.turns]
+    responses = [one.response for one in asked if one.response is not None]
+    usage = total_usage(asked)
     return Report(
         run_id=run.run_id,
         status=status_of(failures),
@@ -74,17 +75,17 @@ def report_of(run: Run) -> Report:
         metrics={one.metric: one for one in run.scored.aggregates},
         families={name: family_of(metric) for name, metric in run.scored.metrics.items()},
         counts={
-            "requests": len(outcomes),
+            "requests": len(asked),
             "answered": len(responses),
-            "failed": len(outcomes) - len(responses),
-            "cached": sum(one.cached for one in outcomes),
+            "failed": len(asked) - len(responses),
+            "cached": sum(one.cached for one in asked),
             "unparsed": sum(one.unparsed is not None for one in run.scored.generations),
             "cut_off": sum(one.finish_reason == "length" for one in responses),
             "refused": sum(bool(one.refusal) for one in responses),
         },
         failures=dict(sorted(failures.items())),
         usage=asdict(usage),
-        cost=cost_of(outcomes, run.model.prices, run.budget),
+        cost=cost_of(asked, run.model.prices, run.budget),
         timing={"seconds": round(run.seconds, 3), **_latencies(responses), **_sending(run)},
         provenance=run.provenance,
         config=run.config,
@@ -159,7 +160,7 @@ def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
     samples = {sample.id: sample for sample in run.task.dataset.samples}
     rows = {(one.sample_id, one.trial): place for place, one in enumerate(run.scored.generations)}
     for outcome in run.collected.outcomes:
-        sample = samples[outcome.sample_id]
+        sample = run.task.asked(samples[outcome.sample_id], outcome.trial)
         line: dict[str, Any] = {
             "id": sample.id,
             "trial": outcome.trial,
@@ -171,12 +172,20 @@ def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
             line["group"] = sample.group
         if sample.metadata:
             line["metadata"] = dict(sample.metadata)
-        line["prompt_sha256"] = run.collected.prompt_hashes.get(sample.id)
+        if sample.added:
+            line["added"] = dict(sample.added)
+        line["prompt_sha256"] = run.collected.prompt_hashes.get((sample.id, outcome.trial))
         place = rows.get((outcome.sample_id, outcome.trial))
+        if outcome.earlier:
+            line["turns"] = _turns(outcome, None if place is None else run.scored.generations[place])
         if place is None:
             line["failure"] = _failure(outcome)
         else:
-            line |= _answer(run.scored.generations[place])
+            generation = run.scored.generations[place]
+            line["prediction"], line["output"] = generation.prediction, generation.response.text
+            if generation.unparsed is not None:
+                line["unparsed"] = generation.unparsed
+            line |= _answer(generation.response)
             line["statistics"] = {
                 family: numbers(statistics[place]) for family, statistics in run.scored.statistics.items()
             }
@@ -185,11 +194,19 @@ def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
         yield line
 
 
-def _answer(generation: Generation) -> dict[str, Any]:
-    response = generation.response
-    answer: dict[str, Any] = {"prediction": generation.prediction, "output": response.text}
-    if generation.unparsed is not None:
-        answer["unparsed"] = generation.unparsed
+def _turns(outcome: Outcome, generation: Generation | None) -> list[dict[str, Any]]:
+    """Return what was answered to a conversation's questions before the last."""
+    turns = []
+    for place, one in enumerate(outcome.earlier):
+        assert one.response is not None  # a conversation goes on after answers only
+        prediction = None if generation is None else generation.earlier_predictions[place]
+        said = {"prediction": prediction, "output": one.response.text, **_answer(one.response)}
+        turns.append({**said, "cached": one.cached, "request_key": one.request_key})
+    return turns
+
+
+def _answer(response: Response) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
     for name in ("model", "system_fingerprint", "refusal", "tool_calls", "logprobs"):
         value = getattr(response, name)
         if value is not None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.prompts import Prompt
-from evalkit.records import Sample, content_hash
+from evalkit.records import content_hash
 from evalkit.report.base import Report
+from evalkit.report.line import replies_of, sample_of
 
 
 class Requests:
@@ -26,8 +27,8 @@ class Requests:
         if self._stored is None:
             return None
         try:
-            messages = [dict(one) for one in self._prompt.render(Sample(line["id"], line["input"]))]
-        except EvalkitError:
+            messages = [dict(one) for one in self._prompt.render(sample_of(line), replies_of(line))]
+        except (EvalkitError, KeyError, TypeError):
             return None
         return messages if content_hash(messages) == line["prompt_sha256"] else None
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.budget import price
 from evalkit.client.base import Prices
-from evalkit.errors import EvalkitError, ReportError
+from evalkit.errors import EvalkitError, PromptError, ReportError
 from evalkit.prompts import Prompt
-from evalkit.records import Generation, Outcome, Request, Sample, content_hash
-from evalkit.report.again import outcome_of
+from evalkit.records import Generation, Outcome, Question, Request, Sample, content_hash
 from evalkit.report.base import Report, bound_metrics, finite
 from evalkit.report.classes import classes_in
+from evalkit.report.line import generation_of, outcome_of, replies_of, sample_of
 from evalkit.report.make import status_of, total_usage
 from evalkit.report.slices import slices_of
 from evalkit.scoring import Counts, Resampling, aggregate, combine_trials, generate, statistics_of
@@ -86,7 +86,7 @@ def verify(report: Report, at_hand: AtHand) -> list[Check]:
 
 def _damage(line: Mapping[str, Any]) -> Exception | None:
     try:
-        _sample_of(line)
+        sample_of(line)
         outcome_of(line)
         line["hash"], line["prompt_sha256"], line["input"].items()
         if "failure" not in line:
@@ -108,7 +108,7 @@ class _Stored:
     def samples(self) -> dict[str, Sample]:
         found: dict[str, Sample] = {}
         for line in self.lines:
-            found.setdefault(line["id"], _sample_of(line))
+            found.setdefault(line["id"], sample_of(line))
         return found
 
     @cached_property
@@ -125,12 +125,13 @@ class _Stored:
         steps = self.at_hand.postprocess
         answered = [one for one in self.outcomes if one.response is not None]
         if steps is not None:
-            return [generate(one, steps) for one in answered]
-        return [
-            Generation(one.sample_id, one.trial, one.response, line["prediction"], line.get("unparsed"))
-            for one, line in zip(answered, self.answered, strict=True)
-            if one.response is not None
-        ]
+            return [generate(one, steps, form) for one, form in zip(answered, self.forms, strict=True)]
+        return [generation_of(line) for line in self.answered]
+
+    @cached_property
+    def forms(self) -> list[Sample]:
+        """The samples of the answered lines, as they were asked."""
+        return [sample_of(line) for line in self.answered]
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -148,15 +149,11 @@ class _Stored:
         )
 
 
-def _sample_of(line: Mapping[str, Any]) -> Sample:
-    return Sample(line["id"], line["input"], line["target"], line.get("metadata", {}), line.get("group"))
-
-
 def _contents(found: _Stored) -> Check:
     wrong = [
         f'sample "{line["id"]}", trial {line["trial"]}: input or target is not what its hash says'
         for line in found.lines
-        if _sample_of(line).hash != line["hash"]
+        if sample_of(line).hash != line["hash"]
     ]
     places = Counter((line["id"], line["trial"]) for line in found.lines)
     wrong += [f'sample "{one}", trial {trial}: {n} lines' for (one, trial), n in places.items() if n > 1]
@@ -191,18 +188,18 @@ def _prompts(found: _Stored) -> Check:
     wrong = list(_unlike("sha256 of the templates", stored["sha256"], content_hash(source)))
     try:
         prompt = Prompt(stored["name"], **source)
-        hashes = {
-            one.id: content_hash([dict(turn) for turn in prompt.render(one)])
-            for one in found.samples.values()
-        }
+        hashes = [
+            content_hash([dict(one) for one in prompt.render(sample_of(line), replies_of(line))])
+            for line in found.lines
+        ]
     except (EvalkitError, TypeError) as error:
         return Check("prompts", "rendered prompts", [*wrong, f"the templates cannot be rendered: {error}"])
     wrong += [
         f'sample "{line["id"]}", trial {line["trial"]}: the rendered prompt is not what its hash says'
-        for line in found.lines
-        if line["prompt_sha256"] != hashes[line["id"]]
+        for line, made in zip(found.lines, hashes, strict=True)
+        if line["prompt_sha256"] != made
     ]
-    return Check("prompts", f"templates and {len(hashes)} rendered prompts", wrong)
+    return Check("prompts", f"templates and {len(set(hashes))} rendered prompts", wrong)
 
 
 def _request_keys(found: _Stored) -> Check:
@@ -224,10 +221,11 @@ def _request_keys(found: _Stored) -> Check:
 
 
 def _request(found: _Stored, model: Model, prompt: Prompt | None, line: Mapping[str, Any]) -> Request:
-    sample, trial = found.samples[line["id"]], line["trial"]
-    messages = () if prompt is None else prompt.render(sample)
-    schema = None if prompt is None else prompt.answer_schema
-    request = model.request(sample, messages, schema, trial)
+    sample, trial, replies = sample_of(line), line["trial"], replies_of(line)
+    question = Question(turn=len(replies)) if prompt is None else prompt.ask(sample, replies)
+    if question is None:
+        raise PromptError(f"{_place(line)}: the conversation ends before its last answer")
+    request = model.request(sample, question, trial)
     if request.choices > 1:  # one request, several trials
         request = replace(request, trial=trial - trial % request.choices)
     # As it was then: the embedded model's versions may have moved on, and are part of the key.
@@ -260,7 +258,7 @@ def _statistics(found: _Stored) -> Check:
         wrong += _unlike(f"{name}: key", stored["key"], metric.key)
         if stored["signature"] != metric.signature:
             versions.append(f"{name} was {stored['signature']}, is {metric.signature}")
-        rows = statistics_of(metric, found.generations, found.samples)
+        rows = statistics_of(metric, found.generations, found.forms)
         for line, row in zip(found.answered, rows, strict=True):
             wrong += _unlike(f"{_place(line)}: {name}", line["statistics"].get(name), row.tolist())
     families = ", ".join(found.metrics)

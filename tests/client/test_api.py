@@ -18,7 +18,7 @@ from evalkit.client.api import ApiModel
 from evalkit.client.base import Reply as Answer
 from evalkit.client.chat import ChatCompletions
 from evalkit.errors import ModelError, RequestError
-from evalkit.records import Sample
+from evalkit.records import Question, Sample
 
 
 def send(model: ApiModel, text: str = "hello") -> Answer:
@@ -270,7 +270,7 @@ def test_schema_is_sent_only_where_it_can_be_enforced() -> None:
     schema = {"type": "object"}
     for enforce in (True, False):
         model = ApiModel(ChatCompletions(), name="gpt-4", base_url="http://h/v1", enforce_schema=enforce)
-        body = model.request(Sample("s0", {}), [], schema, 0).body
+        body = model.request(Sample("s0", {}), Question((), schema), 0).body
         assert ("response_format" in body) is enforce
 
 

@@ -13,7 +13,7 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI
 from evalkit.client.azure import AzureModel, Resource, resource
 from evalkit.client.chat import ChatCompletions
 from evalkit.errors import ModelError, RequestError
-from evalkit.records import Response, Sample
+from evalkit.records import Question, Response, Sample
 
 if TYPE_CHECKING:
     from fake_openai.records import Received
@@ -45,7 +45,7 @@ def azure(server: FakeOpenAI, name: str = "my-gpt", **settings: Any) -> AzureMod
 
 
 def ask(model: AzureModel) -> Response:
-    request = model.request(Sample("s0", {}), [{"role": "user", "content": "hello"}], None, 0)
+    request = model.request(Sample("s0", {}), Question(({"role": "user", "content": "hello"},)), 0)
 
     async def run() -> Response:
         try:
@@ -208,7 +208,7 @@ def test_filtered_prompt_is_a_content_filter_failure_that_names_the_filter() -> 
 
 def test_filter_results_beside_an_answer_change_nothing(server: FakeOpenAI) -> None:
     model = azure(server)
-    request = model.request(Sample("s0", {}), [{"role": "user", "content": "hello"}], None, 0)
+    request = model.request(Sample("s0", {}), Question(({"role": "user", "content": "hello"},)), 0)
 
     async def body() -> bytes:
         try:

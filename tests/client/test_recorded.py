@@ -17,7 +17,7 @@ from evalkit.datasets.formats import source_for
 from evalkit.errors import DatasetError, ModelError
 from evalkit.postprocess import Pipeline
 from evalkit.prompts import Prompt
-from evalkit.records import Outcome, Request, Sample
+from evalkit.records import Outcome, Question, Request, Sample
 from evalkit.runner import collect
 from evalkit.task import Task
 
@@ -184,7 +184,7 @@ def test_nothing_of_it_is_cached(tmp_path: Path) -> None:
 def test_trials_are_the_elements_of_a_list_and_one_text_is_no_second_draw(tmp_path: Path) -> None:
     model = recorded(file_of(tmp_path, [{"id": "1", "output": ["a", "b", "c"]}]), trials=3)
     model.check(samples("1"))
-    requests = [model.request(samples("1")[0], (), None, trial) for trial in range(3)]
+    requests = [model.request(samples("1")[0], Question(), trial) for trial in range(3)]
     texts = [model.parse(one, asyncio.run(model.send(one)).body).text for one in requests]
     assert texts == ["a", "b", "c"]
     single = recorded(file_of(tmp_path, [{"id": "1", "output": "a"}]), trials=2)
@@ -194,4 +194,4 @@ def test_trials_are_the_elements_of_a_list_and_one_text_is_no_second_draw(tmp_pa
 
 def test_other_output_under_the_same_id_is_another_request(tmp_path: Path) -> None:
     models = [recorded(file_of(tmp_path, [{"id": "1", "output": text}])) for text in ("a", "b")]
-    assert len({one.request(samples("1")[0], (), None, 0).key for one in models}) == 2
+    assert len({one.request(samples("1")[0], Question(), 0).key for one in models}) == 2

@@ -22,7 +22,7 @@ from evalkit.config.build import (
 )
 from evalkit.config.compose import load
 from evalkit.config.gate import policy_of
-from evalkit.records import Sample
+from evalkit.records import Question, Sample
 
 CONFIGS = search_path.shipped("configs")
 
@@ -107,7 +107,7 @@ def test_model_is_built_without_key_or_network(
     }
     model = build_model(load([f"model={name}", *needed.get(name, [])]))
     assert model.identity
-    request = model.request(Sample("1", {}), ({"role": "user", "content": "hi"},), None, 0)
+    request = model.request(Sample("1", {}), Question(({"role": "user", "content": "hi"},)), 0)
     assert len(request.key) == 64
 
 

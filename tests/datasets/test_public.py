@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def test_two_labels_are_asked_for_offered_and_read(name: str, tmp_path: Path) ->
     task = public_of(name, tmp_path).task
     assert [sample.target for sample in task.dataset.samples] == ["negative", "positive"]
     assert "neutral" not in str(task.prompt.render(task.dataset.samples[0]))
-    assert task.prompt.answer_schema is not None
+    assert isinstance(task.prompt.answer_schema, Mapping)
     assert task.prompt.answer_schema["properties"]["sentiment"]["enum"] == ["positive", "negative"]
     with pytest.raises(Unparsed):
         task.postprocess('{"sentiment": "neutral"}')

@@ -84,7 +84,7 @@ def test_off_neither_looks_nor_keeps(cache: SqliteCache) -> None:
 def test_entry_that_is_no_answer_is_asked_again(body: bytes, cache: SqliteCache) -> None:
     """Kept by an older, laxer version, or by a hand that edited the file."""
     with FakeOpenAI(answer="Paris") as server:
-        [job], _ = jobs_of(numbered(1), model_at(server), 1)
+        [job] = jobs_of(numbered(1), model_at(server), 1)
         asyncio.run(cache.put(job.request, Entry(body, 1.0)))
         with pytest.raises(ReplayMiss):
             run(server, numbered(1), cache, mode=Mode.REPLAY)

@@ -1,4 +1,4 @@
-"""Prompt templates: a sample's fields -> chat messages, by Jinja2 in its sandbox."""
+"""A prompt: a sample's fields, and the model's replies so far -> the next question."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import PromptError
-from evalkit.records import Message, Sample, content_hash
+from evalkit.prompts.content import history_in, images_in, schema_in, tools_in, with_images
+from evalkit.prompts.templates import compiled, filled, to_json
+from evalkit.prompts.turns import said
+from evalkit.records import Message, Question, Sample, content_hash
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -23,10 +26,15 @@ FORMS = ("chat", "inline")
 class Prompt:
     """A system text, fixed messages in between, and a template of the last user message.
 
-    Templates see the sample's input fields and `variables` by name; never the target. `answer_schema` is the
+    Templates see the sample's fields and `variables` by name; never the target. `answer_schema` is the
     JSON schema that the answer shall follow: models that can enforce one are sent it. `examples` are solved
     samples, each `{"input": {field: value}, "answer": text}`, shown before the question: as turns of user and
     assistant, or inside the last user message with `cue` before every answer.
+
+    The rest names fields of the sample: `history`, messages that go before the question (all there is to
+    ask without a template); `images`, shown with it; `tools`, what the model may call (or their definitions
+    themselves); `turns`, what the user says one after the other, the model's replies in between, each seen
+    by the template as `turn` and counted by `turn_number` from 1. `answer_schema` may name a field too.
     """
 
     name: str
@@ -34,9 +42,13 @@ class Prompt:
     system: str | None = None
     messages: Sequence[Message] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
-    answer_schema: Mapping[str, Any] | None = None
+    answer_schema: Mapping[str, Any] | str | None = None
     examples: Sequence[Mapping[str, Any]] = ()
     cue: str | None = None
+    history: str | None = None
+    images: str | Sequence[str] | None = None
+    tools: str | Sequence[Mapping[str, Any]] | None = None
+    turns: str | None = None
 
     def __post_init__(self) -> None:
         for message in self.messages:
@@ -71,36 +83,82 @@ class Prompt:
             "messages": [dict(message) for message in self.messages],
             "template": self.template,
             "variables": dict(self.variables),
-            "answer_schema": None if self.answer_schema is None else dict(self.answer_schema),
+            "answer_schema": _plain(self.answer_schema),
         }
-        # Absent without examples, so that prompts keep the hash they had before there were any.
+        # Absent where unused, so that a prompt keeps the hash that it had before there were such things.
         if self.examples:
             source["examples"] = [dict(example) for example in self.examples]
             source["cue"] = self.cue
+        for name in ("history", "images", "tools", "turns"):
+            value = getattr(self, name)
+            if value is not None:
+                source[name] = _plain(value)
         return source
 
-    def render(self, sample: Sample) -> tuple[Message, ...]:
-        """Return the messages for a sample; PromptError when a template needs a field that it lacks."""
-        before = tuple(
-            {"role": role, "content": self._fill(template, sample)} for role, template in self._before
+    def ask(self, sample: Sample, replies: Sequence[str] = ()) -> Question | None:
+        """Return the question after these replies; None when the conversation is over.
+
+        PromptError when a template needs a field that the sample lacks, or a field holds no such thing.
+        """
+        users = self._said(sample, replies)
+        if len(users) <= len(replies):
+            return None
+        return Question(
+            self._messages(sample, users, replies),
+            schema_in(self.answer_schema, sample, self.name),
+            tools_in(self.tools, sample, self.name),
+            turn=len(replies),
         )
-        question = self.question(sample)
+
+    def render(self, sample: Sample, replies: Sequence[str] = ()) -> tuple[Message, ...]:
+        """Return the messages of the question after these replies."""
+        return self._messages(sample, self._said(sample, replies), replies)
+
+    def _said(self, sample: Sample, replies: Sequence[str]) -> list[str | None]:
+        """Return what the user says up to now; without turns one thing, which is the template's."""
+        return [None] if self.turns is None else [*said(self.turns, sample, replies, self.name)]
+
+    def _messages(
+        self, sample: Sample, users: Sequence[str | None], replies: Sequence[str]
+    ) -> tuple[Message, ...]:
+        messages = [*self._opening(sample, users[0])]
+        for number, (turn, reply) in enumerate(zip(users[1:], replies, strict=False), start=2):
+            messages.append({"role": "assistant", "content": reply})
+            messages.append({"role": "user", "content": self.question(sample, turn, number)})
+        return tuple(messages)
+
+    def _opening(self, sample: Sample, turn: str | None) -> tuple[Message, ...]:
+        """Return the messages up to the user's first."""
+        before = tuple(
+            {"role": role, "content": filled(template, self._named(sample), sample.id, self.name)}
+            for role, template in self._before
+        )
+        earlier = history_in(self.history, sample, self.name)
+        if not self.template and self.history is not None:
+            return (*before, *self._examples, *earlier)
+        question = self.question(sample, turn)
+        pictures = images_in(self.images, sample, self.name)
         if self.cue is not None and self.examples:
             parts = [
                 part for asked, answer in self._solved for part in (asked, f"{self.cue} {answer}".strip())
             ]
-            inline = "\n\n".join((*parts, question, self.cue)).rstrip()
-            return (*before, {"role": "user", "content": inline})
-        turns = (
-            {"role": role, "content": text}
-            for asked, answer in self._solved
-            for role, text in (("user", asked), ("assistant", answer))
-        )
-        return (*before, *turns, {"role": "user", "content": question})
+            question = "\n\n".join((*parts, question, self.cue)).rstrip()
+            return (*before, *earlier, {"role": "user", "content": with_images(question, pictures)})
+        last = {"role": "user", "content": with_images(question, pictures)}
+        return (*before, *self._examples, *earlier, last)
 
-    def question(self, sample: Sample) -> str:
-        """Return what the template makes of a sample, without what stands before it."""
-        return self._fill(self._template, sample)
+    def question(self, sample: Sample, turn: str | None = None, number: int = 1) -> str:
+        """Return what the template makes of a sample (and a turn), without what stands before it."""
+        if turn is None and self.turns is not None:
+            turn = said(self.turns, sample, (), self.name)[0]
+        names = self._named(sample)
+        if turn is not None:
+            names |= {"turn": turn, "turn_number": number}
+        return filled(self._template, names, sample.id, self.name)
+
+    def _named(self, sample: Sample) -> dict[str, Any]:
+        """Return what a template sees."""
+        return {**self.variables, **sample.fields}
 
     def answer(self, template: str | None, sample: Sample) -> str:
         """Return a solved sample's answer: its first reference, or what a template makes of it.
@@ -109,10 +167,10 @@ class Prompt:
         an `answer_schema` with a single text property gives the JSON object that the model shall write.
         """
         if template is not None:
-            known = {**sample.input, "target": sample.target, "references": list(sample.references)}
+            known = {**self._named(sample), "target": sample.target, "references": list(sample.references)}
             if sample.references:
                 known["reference"] = sample.references[0]
-            return self._fill(self._compile("fewshot.answer", template), replace(sample, input=known))
+            return filled(compiled(template, "fewshot.answer", self.name), known, sample.id, self.name)
         if not sample.references:
             raise PromptError(
                 f'example "{sample.id}" has no target to show as its answer: set dataset.target=<column> '
@@ -120,7 +178,7 @@ class Prompt:
             )
         name = _text_property(self.answer_schema)
         first = sample.references[0]
-        return first if name is None else _to_json({name: first})
+        return first if name is None else to_json({name: first})
 
     def with_examples(self, examples: Sequence[Mapping[str, Any]], cue: str | None = None) -> Prompt:
         """Return the prompt with these examples in place of the user and assistant turns it came with."""
@@ -131,11 +189,11 @@ class Prompt:
     def _before(self) -> list[tuple[str, Template]]:
         parts = [("system", self.system)] if self.system else []
         parts += [(message["role"], message["content"]) for message in self.messages]
-        return [(role, self._compile(role, text or "")) for role, text in parts]
+        return [(role, compiled(text or "", role, self.name)) for role, text in parts]
 
     @cached_property
     def _template(self) -> Template:
-        return self._compile("user", self.template)
+        return compiled(self.template, "user", self.name)
 
     @cached_property
     def _solved(self) -> list[tuple[str, str]]:
@@ -145,43 +203,14 @@ class Prompt:
             for number, example in enumerate(self.examples, start=1)
         ]
 
-    def _compile(self, role: str, text: str) -> Template:
-        from jinja2 import StrictUndefined, TemplateSyntaxError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        # Undefined names are errors: a misspelt field must not become an empty prompt.
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
-        # A prompt is the same every time: its hash is in the report, and the cache finds the answer again.
-        del environment.globals["lipsum"], environment.filters["random"]
-        environment.filters["tojson"] = _to_json
-        try:
-            return environment.from_string(text)
-        except TemplateSyntaxError as error:
-            raise PromptError(
-                f"prompt {self.name}, {role} template, line {error.lineno}: {error.message}; "
-                "write {{ field }} for a field and {% raw %}…{% endraw %} around literal braces"
-            ) from None
-        except Exception as error:  # noqa: BLE001 - Python's own limits: nested blocks, a number too long
-            raise PromptError(f"prompt {self.name}, {role} template: cannot be compiled ({error})") from None
-
-    def _fill(self, template: Template, sample: Sample) -> str:
-        from jinja2 import UndefinedError
-
-        fields = {**self.variables, **sample.input}
-        try:
-            text = template.render(fields)
-            text.encode()  # half of a surrogate pair could not be sent
-        except UndefinedError as error:
-            raise PromptError(
-                f'prompt {self.name}, sample "{sample.id}": {error.message}; the sample has '
-                f"{', '.join(sorted(fields)) or 'no fields'}: map it with dataset.input.<name>=<column>"
-            ) from None
-        except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
-            raise PromptError(
-                f'prompt {self.name}, sample "{sample.id}": {type(error).__name__}: {error}; '
-                "change the template"
-            ) from None
-        return text
+    @property
+    def _examples(self) -> tuple[Message, ...]:
+        """The examples as turns of user and assistant."""
+        return tuple(
+            {"role": role, "content": text}
+            for asked, answer in self._solved
+            for role, text in (("user", asked), ("assistant", answer))
+        )
 
 
 def parts_of(source: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -189,13 +218,15 @@ def parts_of(source: Mapping[str, Any]) -> list[tuple[str, str]]:
     parts = [("system", source["system"])] if source["system"] else []
     parts += [(message["role"], message["content"]) for message in source["messages"]]
     for number, example in enumerate(source.get("examples", ()), start=1):
-        parts += [(f"example {number}", _to_json(example["input"])), (f"answer {number}", example["answer"])]
-    return [*parts, ("user", source["template"])]
+        parts += [(f"example {number}", to_json(example["input"])), (f"answer {number}", example["answer"])]
+    return [*parts, ("user", source["template"] or "")]
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
-    """JSON as a model should read it; Jinja's own filter escapes `<` and every non-ASCII letter."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _plain(value: Any) -> Any:
+    """Return a mapping or sequence of a frozen record as plain data."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value if isinstance(value, str) or value is None else list(value)
 
 
 def _is_message(message: Any) -> bool:
@@ -216,9 +247,9 @@ def _is_example(example: Any) -> bool:
     )
 
 
-def _text_property(schema: Mapping[str, Any] | None) -> str | None:
+def _text_property(schema: Mapping[str, Any] | str | None) -> str | None:
     """Return the name of the one property of a JSON schema, where there is one and it is a text."""
-    properties = (schema or {}).get("properties")
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if not isinstance(properties, Mapping) or len(properties) != 1:
         return None
     name, kind = next(iter(properties.items()))

@@ -1,0 +1,108 @@
+"""What a sample's fields bring to a question: earlier messages, images, tools, a schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evalkit.errors import PromptError
+from evalkit.images import image_url
+from evalkit.records import Message, Sample
+
+SPEAKERS = ("system", "developer", "user", "assistant", "tool")
+
+
+def field_of(name: str, setting: str, sample: Sample, prompt: str) -> Any:
+    """Return a sample's field that a prompt's setting names; PromptError where it has none of that name."""
+    try:
+        return sample.fields[name]
+    except KeyError:
+        raise PromptError(
+            f'prompt {prompt}, sample "{sample.id}": prompt.{setting}={name}, and the sample has '
+            f"{', '.join(sorted(sample.fields)) or 'no fields'}: map it with dataset.input.{name}=<column>"
+        ) from None
+
+
+def history_in(name: str | None, sample: Sample, prompt: str) -> tuple[Message, ...]:
+    """Return the messages that a field holds; none for null."""
+    found = None if name is None else field_of(name, "history", sample, prompt)
+    if found is None:
+        return ()
+    where = f'prompt {prompt}, sample "{sample.id}", {name}'
+    if isinstance(found, str) or not isinstance(found, Sequence):
+        raise PromptError(f"{where}: must be a list of messages, each with role and content; got {found!r}")
+    for message in found:
+        if not isinstance(message, Mapping) or message.get("role") not in SPEAKERS:
+            raise PromptError(
+                f"{where}: a message needs role ({', '.join(SPEAKERS)}) and content; got {message!r}"
+            )
+    return tuple(dict(message) for message in found)
+
+
+def images_in(names: str | Sequence[str] | None, sample: Sample, prompt: str) -> list[str]:
+    """Return the addresses of a sample's images; a field may hold one, several or null."""
+    found: list[str] = []
+    for name in [names] if isinstance(names, str) else names or ():
+        value = field_of(name, "images", sample, prompt)
+        several = value if isinstance(value, list) else [value]
+        where = f'prompt {prompt}, sample "{sample.id}", {name}'
+        found += [image_url(one, where) for one in several if one is not None]
+    return found
+
+
+def with_images(text: str, images: Sequence[str]) -> Any:
+    """Return a message's content: the text, or parts where there are images."""
+    if not images:
+        return text
+    parts = [{"type": "image_url", "image_url": {"url": one}} for one in images]
+    return [{"type": "text", "text": text}, *parts]
+
+
+def tools_in(
+    tools: str | Sequence[Mapping[str, Any]] | None, sample: Sample, prompt: str
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the tools that may be called, as chat completions define them; a lone function is wrapped."""
+    named = isinstance(tools, str)
+    found = _parsed(field_of(tools, "tools", sample, prompt)) if isinstance(tools, str) else tools
+    if found is None:
+        return ()
+    where = f'prompt {prompt}, sample "{sample.id}", {tools}' if named else f"prompt {prompt}, tools"
+    if isinstance(found, Mapping):
+        found = [found]
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        raise PromptError(f"{where}: must be a list of tool definitions; got {found!r}")
+    return tuple(_tool(_parsed(one), where) for one in found)
+
+
+def schema_in(
+    schema: str | Mapping[str, Any] | None, sample: Sample, prompt: str
+) -> Mapping[str, Any] | None:
+    """Return the JSON schema for a sample's answer; None for none."""
+    if not isinstance(schema, str):
+        return schema
+    found = _parsed(field_of(schema, "answer_schema", sample, prompt))
+    if found is not None and not isinstance(found, Mapping):
+        raise PromptError(
+            f'prompt {prompt}, sample "{sample.id}", {schema}: must be a JSON schema; got {found!r}'
+        )
+    return None if found is None else dict(found)
+
+
+def _tool(tool: Any, where: str) -> Mapping[str, Any]:
+    if isinstance(tool, Mapping) and isinstance(tool.get("name"), str) and "type" not in tool:
+        tool = {"type": "function", "function": dict(tool)}
+    function = tool.get("function") if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise PromptError(f"{where}: a tool needs a function with a name and parameters; got {tool!r}")
+    return dict(tool)
+
+
+def _parsed(value: Any) -> Any:
+    """Return a value that a column may hold as a JSON text."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
