@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evalkit import search_path
+from evalkit.cli.task_facts import facts_of
 
 GROUPS = {
     "tasks": "task",
@@ -40,13 +43,13 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         from evalkit.cli.output import print_json
 
-        plain = {kind: [one._asdict() for one in entries] for kind, entries in found.items()}
+        plain = {kind: [_plain(kind, one) for one in entries] for kind, entries in found.items()}
         print_json(plain if options.what is None else plain[options.what])
         return 0
     for kind, entries in found.items():
         if options.what is None and entries:
             print(f"{kind} ({GROUPS[kind]}=…)")
-        _print(entries)
+        _print(entries, facts=kind == "tasks")
     return 0
 
 
@@ -63,7 +66,27 @@ class Choice(NamedTuple):
     task: str = ""
 
 
-def _print(entries: Sequence[Choice]) -> None:
+def _plain(kind: str, one: Choice) -> dict[str, Any]:
+    """Return a choice as JSON; of a task also what its file says of it."""
+    return one._asdict() | (asdict(facts_of(_path(one), _comment(_path(one)))) if kind == "tasks" else {})
+
+
+def _path(one: Choice) -> Path:
+    folder = search_path.user_configs() if one.yours else search_path.shipped("configs")
+    assert folder is not None
+    return folder.parent / one.file
+
+
+def _about(one: Choice) -> str:
+    """Return a task's data, metrics and endpoints in a line."""
+    facts = facts_of(_path(one), _comment(_path(one)))
+    data = "" if facts.dataset is None else f"dataset {facts.dataset}"
+    if facts.samples is not None:
+        data += f" ({facts.samples} samples)"
+    return "; ".join(filter(None, (data, ", ".join(facts.metrics), ", ".join(facts.endpoints))))
+
+
+def _print(entries: Sequence[Choice], *, facts: bool) -> None:
     """Print names and descriptions in columns, under the tasks that they belong to."""
     from evalkit.cli.output import wrapped
 
@@ -74,8 +97,12 @@ def _print(entries: Sequence[Choice]) -> None:
             print(f" {task or 'any task: your own data'}")
         for one in entries:
             if one.task == task:
-                yours = f" ({one.file})" if one.yours else ""
-                print(wrapped(f"  {one.name:<{width}}  ", one.description + yours))
+                lines = [one.description + (f" ({one.file})" if one.yours else "")]
+                lines += [_about(one)] if facts else []
+                if not sys.stdout.isatty():  # in a pipe an entry stays one line
+                    lines = ["; ".join(lines)]
+                for number, line in enumerate(lines):
+                    print(wrapped(f"  {'' if number else one.name:<{width}}  ", line))
 
 
 def choices(group: str) -> list[Choice]:
