@@ -83,7 +83,8 @@ def _about(one: Choice) -> str:
     data = "" if facts.dataset is None else f"dataset {facts.dataset}"
     if facts.samples is not None:
         data += f" ({facts.samples} samples)"
-    return "; ".join(filter(None, (data, ", ".join(facts.metrics), ", ".join(facts.endpoints))))
+    told = filter(None, (data, ", ".join(facts.metrics), ", ".join(facts.endpoints)))
+    return f"[{'; '.join(told)}]"
 
 
 def _print(entries: Sequence[Choice], *, facts: bool) -> None:
@@ -100,7 +101,7 @@ def _print(entries: Sequence[Choice], *, facts: bool) -> None:
                 lines = [one.description + (f" ({one.file})" if one.yours else "")]
                 lines += [_about(one)] if facts else []
                 if not sys.stdout.isatty():  # in a pipe an entry stays one line
-                    lines = ["; ".join(lines)]
+                    lines = [" ".join(lines)]
                 for number, line in enumerate(lines):
                     print(wrapped(f"  {'' if number else one.name:<{width}}  ", line))
 

@@ -28,7 +28,7 @@ def test_a_task_is_one_line_in_a_pipe(evalkit: Commands) -> None:
     lines = evalkit("list", "tasks").out.splitlines()
     assert len(lines) == len(TASKS)
     [code] = [line for line in lines if line.startswith("  code ")]
-    assert code.endswith("dataset code (40 samples); pass_at_k; chat, completions, responses")
+    assert code.endswith("dataset code (40 samples); pass_at_k; chat, completions, responses]")
 
 
 def test_ones_own_task_says_what_its_file_says(evalkit: Commands) -> None:
@@ -41,7 +41,7 @@ def test_ones_own_task_says_what_its_file_says(evalkit: Commands) -> None:
     data = write_lines(evalkit.folder / "own.jsonl", {"text": "a"})
     write(folder / "dataset" / "own.yaml", f"_target_: evalkit.datasets.files.JsonLines\npath: {data}\n")
     [mine] = [line for line in evalkit("list", "tasks").out.splitlines() if line.startswith("  mine ")]
-    assert mine.endswith("Mine (configs/task/mine.yaml); dataset own; rouge; chat")
+    assert mine.endswith("Mine (configs/task/mine.yaml) [dataset own; rouge; chat]")
 
 
 def test_a_filter_of_the_dataset_counts(evalkit: Commands) -> None:
