@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import PromptError
 from evalkit.prompts.content import history_in, images_in, schema_in, tools_in, with_images
-from evalkit.prompts.templates import compiled, filled, to_json
+from evalkit.prompts.templates import compiled, filled, part, to_json
 from evalkit.prompts.turns import said
 from evalkit.records import Message, Question, Sample, content_hash
 
@@ -129,8 +129,9 @@ class Prompt:
 
     def _opening(self, sample: Sample, turn: str | None) -> tuple[Message, ...]:
         """Return the messages up to the user's first."""
+        names = self._named(sample)
         before = tuple(
-            {"role": role, "content": filled(template, self._named(sample), sample.id, self.name)}
+            {"role": role, "content": filled(template, names, sample.id, self.name)}
             for role, template in self._before
         )
         earlier = history_in(self.history, sample, self.name)
@@ -186,10 +187,10 @@ class Prompt:
         return replace(self, messages=kept, examples=examples, cue=cue)
 
     @cached_property
-    def _before(self) -> list[tuple[str, Template]]:
+    def _before(self) -> list[tuple[str, Template | str]]:
         parts = [("system", self.system)] if self.system else []
         parts += [(message["role"], message["content"]) for message in self.messages]
-        return [(role, compiled(text or "", role, self.name)) for role, text in parts]
+        return [(role, part(text or "", role, self.name)) for role, text in parts]
 
     @cached_property
     def _template(self) -> Template:
