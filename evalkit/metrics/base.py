@@ -36,8 +36,6 @@ class Metric:
     """The unit of values that are no share of a scale: "s", "USD", "" for a plain number; they are shown as
     they are, `maximum` is then 100 and bounds nothing. None for scores, which are shown out of 100."""
     needs_target: ClassVar[bool] = True
-    needs: ClassVar[tuple[str, ...]] = ()
-    """What answers must hold for this metric, such as "logprobs"; checked before anything is asked."""
 
     @property
     def signature(self) -> str:

@@ -23,12 +23,13 @@ PRICES = (*NEEDED, "cached_input", "batch_discount")
 class CostUsd(Metric):
     """US dollars that the answers to a sample cost when they were asked, mean and total.
 
-    `cost_usd` is the mean over samples, all trials of a sample together; `cost_usd_total` their sum.
+    `cost_usd` is the mean over samples, all trials and all turns of a conversation together;
+    `cost_usd_total` their sum.
     `prices` are US dollars per million tokens: `input`, `output`, `cached_input` (prompt tokens that the
     server had cached; as input where null) and `batch_discount` (the share that the batch API takes off;
-    `batch` says that it was used). Null: the model's, as the report's cost has them. Reasoning tokens are part
-    of the output and priced so. A sample of whose tokens nobody told (recorded outputs) is left out. Prices
-    are in the signature but not in the key: two models are compared by what each costs.
+    `batch` says that it was used). Null: the model's, as the report's cost has them. Reasoning tokens are
+    part of the output and priced so. A sample of whose tokens nobody told (recorded outputs) is left out.
+    Prices are in the signature but not in the key: two models are compared by what each costs.
     """
 
     names = ("cost_usd", "cost_usd_total")
@@ -50,7 +51,9 @@ class CostUsd(Metric):
                 raise MetricError(f"cost_usd: prices.{name} must be a number of 0 or more, not {amount!r}")
         if prices is not None and any(name not in prices for name in NEEDED):
             raise MetricError("cost_usd: prices need both input and output, US dollars per million tokens")
-        self.prices = None if prices is None else {name: prices.get(name) for name in PRICES}
+        self.prices: dict[str, Any] | None = None
+        if prices is not None:
+            self.prices = {name: prices.get(name) for name in PRICES}
         self.batch = batch
 
     @property
@@ -58,7 +61,9 @@ class CostUsd(Metric):
         """For example `per:sample|prices:input=2.5,output=10,cached_input=1.25`."""
         known = self.prices or {}
         told = ",".join(f"{name}={amount:g}" for name, amount in known.items() if amount is not None)
-        return options_text({"per": "sample", "prices": told or "model", **({"batch": True} if self.batch else {})})
+        return options_text(
+            {"per": "sample", "prices": told or "model", **({"batch": True} if self.batch else {})}
+        )
 
     @property
     def key(self) -> str:
@@ -80,8 +85,8 @@ class CostUsd(Metric):
         """Check that there are prices."""
         if self.prices is None:
             raise MetricError(
-                "cost_usd: no prices are known for this model; set model.prices.input and model.prices.output "
-                "(US dollars per million tokens), or leave the metric out"
+                "cost_usd: no prices are known for this model; set model.prices.input and "
+                "model.prices.output (US dollars per million tokens), or leave the metric out"
             )
         return copy.copy(self)
 
@@ -96,8 +101,9 @@ class CostUsd(Metric):
         """
         rows = np.zeros((len(generations), 2))
         for row, generation in zip(rows, generations, strict=True):
-            if generation.response.usage is not None:
-                row[:] = self._price(generation.response.usage), 1.0
+            for response in (*generation.earlier, generation.response):
+                if response.usage is not None:
+                    row[:] = row[0] + self._price(response.usage), 1.0
         return rows
 
     def combine(self, trials: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -29,8 +30,8 @@ class Latency(Metric):
     `first_token_` before them. They give `latency_mean`, `latency_p95`, `time_to_first_token_p50`, …
     Percentiles are `numpy.quantile`'s (linear), as in the report's timing. An answer from the cache took what
     it took when it was asked; one whose time nobody took (recorded outputs) is left out, and a value is NaN
-    where none is left. Of several trials of a sample the mean counts. `latency_p95` gates where no other
-    name is given.
+    where none is left. Of several trials of a sample, and of several turns of a conversation, the mean
+    counts. `latency_p95` gates where no other name is given.
     """
 
     higher_is_better: ClassVar[bool] = False
@@ -67,10 +68,11 @@ class Latency(Metric):
         """Return (n, 4): seconds, 1 where known; seconds to the first token, 1 where known."""
         rows = np.zeros((len(generations), 4))
         for row, generation in zip(rows, generations, strict=True):
-            response = generation.response
-            for place, seconds in ((0, response.latency), (2, response.time_to_first_token)):
-                if seconds is not None:
-                    row[place : place + 2] = round(seconds, _DIGITS), 1.0
+            replies = (*generation.earlier, generation.response)
+            for place, name in ((0, "latency"), (2, "time_to_first_token")):
+                known = [seconds for one in replies if (seconds := getattr(one, name)) is not None]
+                if known:
+                    row[place : place + 2] = fmean(round(seconds, _DIGITS) for seconds in known), 1.0
         return rows
 
     def combine(self, trials: FloatArray) -> FloatArray:

@@ -59,7 +59,7 @@ def weighted_ties(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def _by_value(values: FloatArray, weights: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
-    """Return each value's place among the u different ones, and (r, u) weights of these in ascending order."""
+    """Return each value's place among the u different ones, and the (r, u) weights of these, ascending."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
