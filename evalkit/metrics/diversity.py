@@ -121,9 +121,12 @@ class Length(MeanMetric):
             row[:-1] = [self._length(one, generation, sample) for one in self.types]
         return rows
 
-    def bounds(self, sample: Sample) -> None:  # type: ignore[override]  # noqa: ARG002
-        """A failed sample's answer could have had any length."""
-        return
+    def bounds(  # type: ignore[override]
+        self,
+        sample: Sample,  # noqa: ARG002
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """Return None: a failed sample's answer could have had any length."""
+        return None
 
     def explain(self, generation: Generation, sample: Sample) -> str | None:  # noqa: ARG002
         """For example `12 words, 9 of them different`."""

@@ -169,14 +169,14 @@ class Wer(_ErrorRate):
 class Cer(_ErrorRate):
     """Character error rate of the corpus, from 0 on, **lower is better**; options as those of `wer`.
 
-    Characters are Unicode code points, single spaces between words among them, none around the text: jiwer's
-    `cer`.
+    Characters are Unicode code points, white space between words among them, that around the text left out:
+    jiwer's `cer`.
     """
 
     names = ("cer",)
 
     def _elements(self, text: str) -> Sequence[Hashable]:
-        return " ".join(text.split())
+        return text.strip()
 
 
 def _similarity(one: str, other: str) -> float:

@@ -21,9 +21,15 @@ from evalkit.errors import MetricError
 from evalkit.metrics.accuracy import Accuracy
 from evalkit.metrics.base import Metric
 from evalkit.metrics.bleu import Bleu
+from evalkit.metrics.calibration import Calibration
 from evalkit.metrics.chrf import ChrF
+from evalkit.metrics.diversity import Distinct, Length, Repetition
+from evalkit.metrics.edit import Cer, EditSimilarity, Wer
 from evalkit.metrics.exact_match import ExactMatch
 from evalkit.metrics.f1 import F1
+from evalkit.metrics.kappa import CohenKappa
+from evalkit.metrics.latency import Latency
+from evalkit.metrics.retrieval import Retrieval
 from evalkit.metrics.rouge import Rouge
 from evalkit.metrics.sentence import SentenceBleu, SentenceChrF, SentenceTer
 from evalkit.metrics.ter import Ter
@@ -32,11 +38,13 @@ from evalkit.metrics.token_f1 import TokenF1
 ROOT = Path(__file__).parents[2]
 FAMILIES = (
     *("exact_match", "accuracy", "f1", "token_f1", "rouge", "bleu", "chrf", "ter"),
-    *("sentence_bleu", "sentence_chrf", "sentence_ter"),
+    *("sentence_bleu", "sentence_chrf", "sentence_ter", "edit_similarity", "wer", "cer"),
+    *("perplexity", "mean_logprob", "calibration", "retrieval", "kappa", "correlation"),
+    *("distinct", "repetition", "length", "latency", "cost_usd"),
 )
 METRICS: list[type[Metric]] = [
     *(ExactMatch, Accuracy, F1, TokenF1, Rouge, Bleu, ChrF, Ter),
-    *(SentenceBleu, SentenceChrF, SentenceTer),
+    *(SentenceBleu, SentenceChrF, SentenceTer, EditSimilarity, Wer, Cer),
 ]
 
 # Every option with a value that is not its default.
@@ -74,6 +82,26 @@ CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
     (SentenceChrF, {"whitespace": True}),
     (SentenceChrF, {"eps_smoothing": True}),
     *((kind, {name: True}) for kind in (Ter, SentenceTer) for name in inspect.signature(kind).parameters),
+    (EditSimilarity, {"ignore_case": True}),
+    (EditSimilarity, {"strip": False}),
+    *((kind, {name: True}) for kind in (Wer, Cer) for name in ("ignore_case", "ignore_punctuation")),
+    (Calibration, {"confidence": "per_token"}),
+    (Calibration, {"confidence": "stated"}),
+    (Calibration, {"confidence": "stated", "field": "sure"}),
+    (Calibration, {"confidence": "stated", "answer": "label"}),
+    (Calibration, {"bins": 10}),
+    (Calibration, {"normalize": "squad"}),
+    (Calibration, {"ignore_case": True}),
+    (Retrieval, {"retrieved": "found"}),
+    (Retrieval, {"relevant": "target"}),
+    (Retrieval, {"k": [10]}),
+    (Retrieval, {"types": ["hit"]}),
+    (CohenKappa, {"weights": "linear", "labels": ["x", "y", "z"]}),
+    (CohenKappa, {"labels": ["x", "z"]}),
+    (Distinct, {"n": [2]}),
+    (Repetition, {"n": 3}),
+    (Length, {"types": ["tokens"]}),
+    (Latency, {"types": ["p99"]}),
 ]
 
 
@@ -228,7 +256,7 @@ def test_signature_and_key_change_with_each_option(kind: type[Metric], options: 
 
 
 def test_every_option_is_among_the_changes() -> None:
-    for kind in METRICS:
+    for kind in dict.fromkeys([*METRICS, *(one for one, _ in CHANGES)]):
         changed = {name for one, options in CHANGES if one is kind for name in options}
         assert changed == set(inspect.signature(kind).parameters)
 
