@@ -62,9 +62,14 @@ class Sample:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The target as acceptable texts: one string, or each string of a list."""
+        """The target as acceptable texts: one string, or each string of a list.
+
+        An empty list means that the question has no answer: then to say nothing is right.
+        """
         if self.target is None:
             return ()
+        if self.target == []:
+            return ("",)
         if isinstance(self.target, str):
             return (self.target,)
         if isinstance(self.target, Sequence):
