@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from commands import Commands, asking, evalkit, server, write_lines
 from fake_openai import Reply
+from jsonschema import Draft202012Validator
 from reports import aggregate
 
+from evalkit.report import schema
 from evalkit.report.renderers.badge import score
 from evalkit.report.table import moved, shown
 
@@ -142,6 +144,30 @@ def test_a_slower_candidate_fails_the_gate_on_latency_alone(
     assert (metrics["latency_p95"]["unit"], "unit" in metrics["accuracy"]) == ("s", False)
     assert metrics["cost_usd"]["verdict"] == "PASSED"
     assert evalkit("report", "latest", "--format", "html", "--against", "main").code == 0
+    page = (evalkit.last_run() / "report.html").read_text("utf-8")
+    assert re.search(r"difference \+0\.\d+ s, interval \+0\.\d+ to", page)
+    manifest = json.loads((evalkit.folder / "results/baselines/main/manifest.json").read_text("utf-8"))
+    for name, value in (
+        ("report", evalkit.report()),
+        ("comparison", data),
+        ("baseline-manifest", manifest),
+    ):
+        assert not list(Draft202012Validator(schema.load(name)).iter_errors(value)), name
+
+
+def test_what_was_not_streamed_has_no_time_to_the_first_token_anywhere(
+    evalkit: Commands, server: FakeOpenAI, rows: Path
+) -> None:
+    run(evalkit, server, "model.stream=false")
+    assert rows.is_file()
+    assert evalkit.report()["metrics"]["time_to_first_token_p50"]["value"] is None
+    first = evalkit.last_run().name
+    run(evalkit, server, "model.stream=false", "prompt.system='Say which.'")
+    ran = evalkit("compare", first, "latest")
+    assert ran.code == 0, ran.err
+    (line,) = (one for one in ran.out.splitlines() if "(time_to_first_token_p50)" in one)
+    assert re.search(r"\(time_to_first_token_p50\) +- +- +- +\[-, -\]", line)
+    assert evalkit("report", "latest", "--format", "html", "--against", first).code == 0
 
 
 def test_what_a_run_lacks_is_said_before_anything_is_sent(

@@ -35,9 +35,11 @@ def shown(value: float | None, maximum: float, unit: str | None = None) -> str:
 
 def moved(difference: float, maximum: float, unit: str | None = None) -> str:
     """Return a difference of stored values with its sign, in points or in the metric's unit."""
-    if unit is None or math.isnan(difference):
-        return f"{difference * 100 / maximum:+.1f}"
-    return f"{difference:+.{_decimals(difference)}f}"
+    if math.isnan(difference):
+        return "-"
+    return (
+        f"{difference * 100 / maximum:+.1f}" if unit is None else f"{difference:+.{_decimals(difference)}f}"
+    )
 
 
 def of_unit(text: str, unit: str | None) -> str:
