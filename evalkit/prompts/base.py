@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROLES = ("system", "developer", "user", "assistant")
 FORMS = ("chat", "inline")
+NO_ANSWER = "no_answer"
+"""The variable that holds what a model shall answer where there is no answer."""
 """How examples are shown: as turns of user and assistant, or inside one user message."""
 
 
@@ -179,6 +181,8 @@ class Prompt:
             )
         name = _text_property(self.answer_schema)
         first = sample.references[0]
+        if sample.target == []:  # as the prompt says it
+            first = str(self.variables.get(NO_ANSWER, first))
         return first if name is None else to_json({name: first})
 
     def with_examples(self, examples: Sequence[Mapping[str, Any]], cue: str | None = None) -> Prompt:
