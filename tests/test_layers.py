@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "evalkit"
 LAYERS = [
     {"errors", "records", "search_path"},
     {"plugins", "tokens", "images"},
-    {"statistics", "sandbox"},
+    {"statistics", "sandbox", "preprocess"},
     {"metrics"},
     {"prompts", "postprocess", "variations"},
     {"datasets"},
@@ -39,6 +39,7 @@ KEPT = {
     "omegaconf": {"config", "cli"},
     "sacrebleu": {"metrics"},
     "rouge_score": {"metrics"},
+    "jieba": {"preprocess"},
     "pytest": {"pytest_plugin"},
 }
 # A metric file imports these and no other metric.

@@ -12,7 +12,7 @@ from evalkit.config.labels import check_labels
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
-from evalkit.plugins import check_options, construct, plugin, takes
+from evalkit.plugins import check_options, construct, named, plugin, takes
 from evalkit.prompts import Prompt
 from evalkit.records import text_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evalkit.datasets.base import Dataset, Source
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
-    from evalkit.postprocess import Pipeline, Step
+    from evalkit.postprocess import Pipeline
     from evalkit.task import Task
     from evalkit.variations import Variation
 
@@ -183,39 +183,17 @@ def build_fewshot(
 
 def build_postprocess(steps: list[Any]) -> Pipeline:
     """Return the steps: each a name, a name with options, or a class by `_target_`."""
-    from evalkit.postprocess import Pipeline
+    from evalkit.postprocess import STEPS, Pipeline
 
-    return Pipeline([_step(one, f"task.postprocess[{place}]") for place, one in enumerate(steps)], steps)
+    made = [named(one, STEPS, f"task.postprocess[{place}]") for place, one in enumerate(steps)]
+    return Pipeline(made, steps)
 
 
 def build_variation(config: Any) -> Variation | None:
     """Return how samples differ from trial to trial; None where they do not."""
     from evalkit.variations import VARIATIONS
 
-    return None if config is None else _named(config, "task.vary", VARIATIONS, ("apply", "name"))
-
-
-def _step(one: Any, setting: str) -> Step:
-    from evalkit.postprocess import STEPS
-
-    return _named(one, setting, STEPS, ("__call__", "name"))  # type: ignore[no-any-return]
-
-
-def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[str, ...]) -> Any:
-    """Return what is chosen by its name, a name with options, or a class by `_target_`."""
-    name, options = (one, {}) if isinstance(one, str) else (None, {})
-    if isinstance(one, Mapping) and "_target_" in one:
-        options = {key: value for key, value in one.items() if key != "_target_"}
-        return construct(plugin(one["_target_"], setting, needs), options, setting)
-    if isinstance(one, Mapping) and len(one) == 1:
-        name, options = next(iter(one.items()))
-    if name is None:
-        raise ConfigError(f"{setting}: write a step's name, or {{name: {{option: value}}}}, got {one!r}")
-    if name not in known:
-        raise ConfigError(
-            f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
-        )
-    return construct(known[name], options or {}, f"{setting}.{name}")
+    return None if config is None else named(config, VARIATIONS, "task.vary", ("apply", "name"))
 
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
