@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
     from evalkit.client.parameters import Abilities
     from evalkit.datasets.base import Dataset, Source
+    from evalkit.datasets.fields import Field
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
     from evalkit.postprocess import Pipeline
@@ -35,7 +36,6 @@ ENDPOINTS = ("chat", "completions", "responses")
 OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
 """What loaders take from settings of their own, and not from dataset.options."""
 # What the runner calls; a class without these would fail in the middle of a run.
-METRIC = ("bind", "statistics", "combine", "aggregate")
 MODEL = ("check", "request", "parse", "send", "close")
 
 
@@ -72,6 +72,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     from dataclasses import replace
 
     from evalkit.datasets.base import FieldMap, load
+    from evalkit.datasets.fields import with_fields
     from evalkit.datasets.paths import name_of
     from evalkit.datasets.where import Where
 
@@ -83,7 +84,33 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
-    return replace(dataset, name=config.name or name_of(config.path), origin=origin)
+    made = build_fields(config.preprocess)
+    return replace(
+        dataset,
+        name=config.name or name_of(config.path),
+        origin=origin,
+        samples=with_fields(dataset.samples, made) if made else dataset.samples,
+        preprocess={name: one.told(name) for name, one in made.items()},
+    )
+
+
+def build_fields(config: Mapping[str, Any]) -> dict[str, Field]:
+    """Return the fields that pre-processing adds: `{field: steps}`, `{field: {from: …, steps: …}}`."""
+    from evalkit.datasets.fields import SETTING, Field
+    from evalkit.preprocess.steps import build
+
+    made = {}
+    for name, value in config.items():
+        setting, source, steps = f"{SETTING}.{name}", name, value
+        if isinstance(value, Mapping):
+            if set(value) != {"from", "steps"}:
+                raise ConfigError(
+                    f"{setting}: a list of steps, or {{from: <field>, steps: […]}} for a field of another; "
+                    f"got {value!r}"
+                )
+            source, steps = str(value["from"]), value["steps"]
+        made[name] = Field(source, build(steps, setting))
+    return made
 
 
 def build_source(config: DatasetConfig) -> Source:
@@ -166,7 +193,7 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
-    examples = [{"input": dict(one.input), "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    examples = [{"input": one.fields, "answer": prompt.answer(settings.answer, one)} for one in chosen]
     used = {
         "k": settings.k,
         "seed": settings.seed,
@@ -198,6 +225,8 @@ def build_variation(config: Any) -> Variation | None:
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
     """Return the metric families by name."""
+    from evalkit.metrics.prepared import metric_from
+
     if not config:
         raise ConfigError("no metrics: set metrics=[accuracy] or others (evalkit list metrics)")
     if "_target_" in config:
@@ -211,8 +240,7 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
                 f"metrics.{family}: no metric of that name was chosen; write metrics=[{family}] to select it"
             )
         options = {key: one for key, one in value.items() if key != "_target_"}
-        cls = plugin(value["_target_"], f"metrics.{family}", METRIC)
-        metrics[family] = construct(cls, options, f"metrics.{family}")
+        metrics[family] = metric_from(value["_target_"], options, f"metrics.{family}")
     return metrics
 
 

@@ -81,7 +81,7 @@ class Sentences(Step):
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Return start and end of each sentence, without the white space around it; nothing of a blank text."""
-    spans = []
+    spans: list[tuple[int, int]] = []
     start = 0
     for found in _ENDS.finditer(text):
         if found.lastgroup == "mark" and not _ends(text, start, found):
