@@ -67,6 +67,11 @@ def metric_of(family: Family) -> Metric:
     return metric_from(family.target, family.options, f"metrics.{family.name}")
 
 
+def is_per_sample(family: Family) -> bool:
+    """Whether samples make the family's values: without, there is nothing to test."""
+    return bool(getattr(metric_of(family), "per_sample", True))  # a third party's metric need not know of it
+
+
 def facts_of(report: Report, lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what is told beside the numbers."""
     answered = [line for line in lines if "failure" not in line]

@@ -33,6 +33,11 @@ class Metric:
     The best value where higher is better; where lower is better 0 is the best, and more than this can occur.
     """
     needs_target: ClassVar[bool] = True
+    per_sample: ClassVar[bool] = True
+    """Whether the samples' statistics make the value. Without, it is of the whole run alone: no interval, no
+    test, no slices, and it cannot gate."""
+    at_once: ClassVar[bool] = False
+    """Whether all answers of a run are handed over together, and not a batch at a time."""
 
     @property
     def signature(self) -> str:
