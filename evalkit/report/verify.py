@@ -360,7 +360,8 @@ def _latencies(found: _Stored) -> Check:
     wrong: list[str] = []
     counts = []
     for measure in ("latency", "time_to_first_token"):
-        known = [line[measure] for line in found.answered if line.get(measure) is not None]
+        asked = [one for line in found.lines for one in (*line.get("turns", ()), line)]
+        known = [one[measure] for one in asked if one.get(measure) is not None]
         counts.append(len(known))
         for name, share in ((f"{measure}_p50", 0.5), (f"{measure}_p95", 0.95)):
             stored = found.report.timing.get(name)

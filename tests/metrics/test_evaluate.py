@@ -215,7 +215,8 @@ def test_steps_come_before_it(equal: str) -> None:
     assert values(metric, ["A"], ["a"]) == {"equal": 1.0}
     bound = metric.bind(samples(["a"]))
     assert "|pre:lower|version:" in bound.signature
-    again = metric_from(*(family_of(bound)[name] for name in ("target", "options")), "metrics.evaluate")
+    stored = family_of(bound)
+    again = metric_from(stored["target"], stored["options"], "metrics.evaluate")
     assert (again.key, again.per_sample) == (bound.key, False)
 
 

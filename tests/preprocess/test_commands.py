@@ -133,3 +133,58 @@ def test_examples_are_prepared_like_the_question(evalkit: Commands, server: Fake
         "P",
         "Ｎumber 0.",
     ]
+
+
+def test_rolling_summarization_over_the_chunks_of_a_document(evalkit: Commands, server: FakeOpenAI) -> None:
+    """Six parts, six questions; each sees the replies before it, and the last reply is the summary."""
+    paragraphs = [f"Paragraph {n} says that {LONG}" for n in range(1, 7)]
+    rows = [{"id": "long", "document": "\n\n".join(paragraphs), "summary": "sum of 6"},
+            {"id": "short", "document": "A short one.", "summary": "sum of 1"}]  # fmt: skip
+
+    def answer(body: Any) -> str:
+        return f"sum of {sum(one['role'] == 'user' for one in body['messages'])}"
+
+    server.settings.answer = answer
+    ran = evalkit(
+        *asking(server, "task=summarization", "prompt=summarization_rolling", "resamples=10"),
+        *("dataset=jsonl", f"dataset.path={write_lines(evalkit.folder / 'd.jsonl', *rows)}"),
+        *("dataset.input.document=document", "dataset.target=summary", "metrics=[exact_match,rouge]"),
+        "dataset.preprocess.document=[{chunks: {tokens: 40}}]",
+    )
+    assert ran.code == 0, ran.err
+    assert evalkit.report()["metrics"]["exact_match"]["value"] == 1.0
+    assert evalkit.report()["dataset"]["preprocess"] == {"document": "chunks:40"}
+    line = evalkit.samples()[0]
+    assert line["added"]["document"] == paragraphs
+    assert [turn["output"] for turn in line["turns"]] == [f"sum of {n}" for n in range(1, 6)]
+    assert server.count == 7
+    last = max((one.body["messages"] for one in server.requests), key=len)
+    users = [one["content"] for one in last if one["role"] == "user"]
+    assert users[0].startswith(
+        f"{paragraphs[0]}\n\nThe text above is part 1 of 6 of a longer text. Summarize it in"
+    )
+    assert users[2].startswith(
+        f"{paragraphs[2]}\n\nThis is part 3 of 6. Summarize all parts so far in at most"
+    )
+    assert users[5].endswith(
+        "This was the last part. Summarize the whole text in one short sentence, in the same language as the "
+        "text. Write only the summary."
+    )
+    assert [one["content"] for one in last if one["role"] == "assistant"] == [
+        f"sum of {n}" for n in range(1, 6)
+    ]
+    shortest = min((one.body["messages"] for one in server.requests), key=lambda some: len(str(some)))
+    assert shortest[-1]["content"].startswith(
+        "A short one.\n\nSummarize the text above in one short sentence"
+    )
+    assert evalkit("verify", "latest").code == 0
+
+
+def test_long_documents_cut_in_one_line(evalkit: Commands, server: FakeOpenAI) -> None:
+    for keep in ("head", "tail", "both"):
+        steps = f"dataset.preprocess={{document: [{{truncate: {{tokens: 20, keep: {keep}}}}}]}}"
+        ran = evalkit(*asking(server, *data(evalkit.folder), steps, "dataset.limit=1"))
+        assert ran.code == 0, ran.err
+        assert toktok.batch_count([asked(server)], "o200k_base")[0] <= 20
+        assert asked(server).startswith("Ｎumber 0.") == (keep != "tail")
+        assert asked(server).endswith("for an hour.") == (keep != "head")
