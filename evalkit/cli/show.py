@@ -87,6 +87,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         "dataset",
         f"{report.dataset['name']}, {report.dataset['n']} samples, {report.dataset['fingerprint'][:16]}",
     )
+    if steps := report.dataset.get("preprocess"):
+        yield "pre-processing", ", ".join(f"{name}: {one}" for name, one in steps.items())
     yield "model", f"{model['asked']} (served: {', '.join(model['served']) or 'unknown'})"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     if report.prompt is not None:

@@ -13,7 +13,7 @@ from evalkit.config.labels import check_labels
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
-from evalkit.plugins import check_options, construct, plugin, takes
+from evalkit.plugins import check_options, construct, named, plugin, takes
 from evalkit.prompts import Prompt
 from evalkit.records import text_of
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
     from evalkit.client.parameters import Abilities
     from evalkit.datasets.base import Dataset, Source
+    from evalkit.datasets.fields import Field
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
-    from evalkit.postprocess import Pipeline, Step
+    from evalkit.postprocess import Pipeline
     from evalkit.task import Task
     from evalkit.variations import Variation
 
@@ -36,7 +37,6 @@ ENDPOINTS = ("chat", "completions", "responses")
 OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
 """What loaders take from settings of their own, and not from dataset.options."""
 # What the runner calls; a class without these would fail in the middle of a run.
-METRIC = ("bind", "statistics", "combine", "aggregate")
 MODEL = ("check", "request", "parse", "send", "close")
 
 
@@ -73,6 +73,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     from dataclasses import replace
 
     from evalkit.datasets.base import FieldMap, load
+    from evalkit.datasets.fields import with_fields
     from evalkit.datasets.paths import name_of
     from evalkit.datasets.where import Where
 
@@ -84,7 +85,33 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels, config.unanswerable)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
-    return replace(dataset, name=config.name or name_of(config.path), origin=origin)
+    made = build_fields(config.preprocess)
+    return replace(
+        dataset,
+        name=config.name or name_of(config.path),
+        origin=origin,
+        samples=with_fields(dataset.samples, made) if made else dataset.samples,
+        preprocess={name: one.told(name) for name, one in made.items()},
+    )
+
+
+def build_fields(config: Mapping[str, Any]) -> dict[str, Field]:
+    """Return the fields that pre-processing adds: `{field: steps}`, `{field: {from: …, steps: …}}`."""
+    from evalkit.datasets.fields import SETTING, Field
+    from evalkit.preprocess.steps import build
+
+    made = {}
+    for name, value in config.items():
+        setting, source, steps = f"{SETTING}.{name}", name, value
+        if isinstance(value, Mapping):
+            if set(value) != {"from", "steps"}:
+                raise ConfigError(
+                    f"{setting}: a list of steps, or {{from: <field>, steps: […]}} for a field of another; "
+                    f"got {value!r}"
+                )
+            source, steps = str(value["from"]), value["steps"]
+        made[name] = Field(source, build(steps, setting))
+    return made
 
 
 def build_source(config: DatasetConfig) -> Source:
@@ -167,7 +194,7 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
-    examples = [{"input": dict(one.input), "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    examples = [{"input": one.fields, "answer": prompt.answer(settings.answer, one)} for one in chosen]
     used = {
         "k": settings.k,
         "seed": settings.seed,
@@ -184,39 +211,17 @@ def build_fewshot(
 
 def build_postprocess(steps: list[Any]) -> Pipeline:
     """Return the steps: each a name, a name with options, or a class by `_target_`."""
-    from evalkit.postprocess import Pipeline
+    from evalkit.postprocess import STEPS, Pipeline
 
-    return Pipeline([_step(one, f"task.postprocess[{place}]") for place, one in enumerate(steps)], steps)
+    made = [named(one, STEPS, f"task.postprocess[{place}]") for place, one in enumerate(steps)]
+    return Pipeline(made, steps)
 
 
 def build_variation(config: Any) -> Variation | None:
     """Return how samples differ from trial to trial; None where they do not."""
     from evalkit.variations import VARIATIONS
 
-    return None if config is None else _named(config, "task.vary", VARIATIONS, ("apply", "name"))
-
-
-def _step(one: Any, setting: str) -> Step:
-    from evalkit.postprocess import STEPS
-
-    return _named(one, setting, STEPS, ("__call__", "name"))  # type: ignore[no-any-return]
-
-
-def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[str, ...]) -> Any:
-    """Return what is chosen by its name, a name with options, or a class by `_target_`."""
-    name, options = (one, {}) if isinstance(one, str) else (None, {})
-    if isinstance(one, Mapping) and "_target_" in one:
-        options = {key: value for key, value in one.items() if key != "_target_"}
-        return construct(plugin(one["_target_"], setting, needs), options, setting)
-    if isinstance(one, Mapping) and len(one) == 1:
-        name, options = next(iter(one.items()))
-    if name is None:
-        raise ConfigError(f"{setting}: write a step's name, or {{name: {{option: value}}}}, got {one!r}")
-    if name not in known:
-        raise ConfigError(
-            f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
-        )
-    return construct(known[name], options or {}, f"{setting}.{name}")
+    return None if config is None else named(config, VARIATIONS, "task.vary", ("apply", "name"))
 
 
 def metrics_of(config: RunConfig) -> dict[str, Metric]:
@@ -236,6 +241,8 @@ def metrics_of(config: RunConfig) -> dict[str, Metric]:
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
     """Return the metric families by name."""
+    from evalkit.metrics.prepared import metric_from
+
     if not config:
         raise ConfigError("no metrics: set metrics=[accuracy] or others (evalkit list metrics)")
     if "_target_" in config:
@@ -249,8 +256,7 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
                 f"metrics.{family}: no metric of that name was chosen; write metrics=[{family}] to select it"
             )
         options = {key: one for key, one in value.items() if key != "_target_"}
-        cls = plugin(value["_target_"], f"metrics.{family}", METRIC)
-        metrics[family] = construct(cls, options, f"metrics.{family}")
+        metrics[family] = metric_from(value["_target_"], options, f"metrics.{family}")
     return metrics
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 OPEN = (
     *("dataset.input", "dataset.labels", "dataset.metrics", "dataset.options"),
+    "dataset.preprocess",
     *("prompt.variables", "model.extra", "model.options", "metrics", "gate.margins", "sweep"),
 )
 """Mappings with free names (dataset.input.question=column); everything else is closed."""
@@ -45,6 +46,7 @@ class DatasetConfig:
     where: str | None = None
     shuffle: int | None = None
     limit: int | None = None
+    preprocess: dict[str, Any] = field(default_factory=dict)  # field -> steps that its text goes through
     metrics: dict[str, Any] = field(default_factory=dict)  # options that its metrics start from
     options: dict[str, Any] = field(default_factory=dict)
 

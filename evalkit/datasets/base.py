@@ -69,7 +69,8 @@ class Dataset:
     """Samples in order and the fingerprint of their rows.
 
     `read` counts the rows that were looked at, `filtered` those that the filter left out; `origin` says what
-    was read (files, or hub id and commit), and `notes` what the user should hear about that.
+    was read (files, or hub id and commit), and `notes` what the user should hear about that. `preprocess` has
+    the steps behind each field that was added to the samples.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Dataset:
     filtered: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    preprocess: Mapping[str, str] = field(default_factory=dict)
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:

@@ -129,6 +129,8 @@ def facts_of(report: Report) -> Iterator[tuple[str, str]]:
         yield "scored again", f"outputs of run {report.parent['run_id']}"
     yield "status", report.status
     yield "dataset", _dataset(report.dataset)
+    if steps := report.dataset.get("preprocess"):
+        yield "pre-processing", ", ".join(f"{name}: {one}" for name, one in steps.items())
     yield "model", f"asked {model['asked']}, served {', '.join(model['served']) or 'unknown'}"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     yield "requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"
