@@ -107,8 +107,11 @@ class NumericMatch(MeanMetric):
         text = plain(text)
         answer = announced_in(text)
         answer = text if answer is None else answer
-        number = whole_number(answer, self.percent)
-        return latex(answer) if number is None else number
+        for one in (answer, latex(answer)):  # x = 5 is 5
+            number = whole_number(one, self.percent)
+            if number is not None:
+                return number
+        return latex(answer)
 
     def _equal(self, answer: Any, reference: Any) -> bool:
         if isinstance(answer, Fraction) and isinstance(reference, Fraction):

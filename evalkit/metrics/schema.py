@@ -119,14 +119,14 @@ def _pattern(pattern: str, where: str = "") -> re.Pattern[str]:
 
 
 def _target(reference: str, root: Any, where: str = "") -> Any:
+    if not reference.startswith("#"):
+        raise MetricError(f"{where}: {reference} is outside the schema; put it under $defs")
     found = root
     for part in reference.removeprefix("#").split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         if not isinstance(found, Mapping) or name not in found:
             raise MetricError(f"{where}: the schema has nothing at {reference}")
         found = found[name]
-    if not reference.startswith("#"):
-        raise MetricError(f"{where}: {reference} is outside the schema; put it under $defs")
     return found
 
 

@@ -71,9 +71,7 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
 
     disable_progress_bars()
     schema = SCHEMA_OF[name]
-    config = load(
-        [f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ()), *overrides]
-    )
+    config = load([f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ()), *overrides])
     features = Features.from_dict(schema["features"])
     splits = {
         split: schema["rows"] if split == config.dataset.split else changed(schema["rows"])

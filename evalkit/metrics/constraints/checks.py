@@ -75,11 +75,12 @@ def lower_case(text: str, *, language: str | None = None) -> str | None:
 
 
 def in_language(text: str, *, language: str) -> str | None:
-    """Most of the text is in the language (ISO 639-1); what has no letters is in any."""
+    """Most of the text is in the language (ISO 639-1).
+
+    Where the language cannot be told (no letters, a few names), the text follows, as in the reference.
+    """
     found = language_of(text)
-    if found == language or not any(map(str.isalpha, text)):
-        return None
-    return f"reads as {found}" if found else "in no language that is known here"
+    return None if found in {language, None} else f"reads as {found}"
 
 
 def quoted(text: str, *, typographic: bool = True) -> str | None:

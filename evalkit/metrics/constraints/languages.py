@@ -98,7 +98,10 @@ LANGUAGES = frozenset(
 
 
 def language_of(text: str) -> str | None:
-    """Return the ISO 639-1 code of the language that most of a text is in; None where it cannot be told."""
+    """Return the ISO 639-1 code of the language that most of a text is in; None where it cannot be told.
+
+    A script that is not known here is called "other".
+    """
     found = [(word, _script(word, script)) for word, script in scripted_words(text) if script != "number"]
     counts = Counter(script for _, script in found)
     if not counts:
@@ -108,7 +111,7 @@ def language_of(text: str) -> str | None:
         kana = counts["kana"] / (counts["han"] + counts["kana"])
         return "ja" if kana >= _KANA_OF_JAPANESE else "zh"
     of_script = [word for word, one in found if one == script]
-    return _TOLD[script](of_script) if script in _TOLD else _ALONE.get(script)
+    return _TOLD[script](of_script) if script in _TOLD else _ALONE.get(script, script)
 
 
 def _script(word: str, script: str) -> str:

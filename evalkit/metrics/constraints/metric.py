@@ -64,7 +64,8 @@ class Constraints(Metric):
             found = constraints_of(own, where)
         else:
             names = _column(sample, self.instructions) or ()
-            arguments = _column(sample, self.arguments) or [None] * len(names)
+            arguments = _column(sample, self.arguments)
+            arguments = [None] * len(names) if arguments is None else arguments
             if len(arguments) != len(names):
                 raise MetricError(f"{where}: {len(names)} instructions and {len(arguments)} {self.arguments}")
             found = [instruction_of(name, given, where) for name, given in zip(names, arguments, strict=True)]
