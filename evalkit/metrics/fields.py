@@ -217,5 +217,5 @@ def _number(text: str) -> Fraction | None:
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
-        value = value[1]
-    return quoted(value, 40) if isinstance(value, str) else str(value)
+        return quoted(value[1], 40) if isinstance(value[1], str) else str(value[1])
+    return str(value)
