@@ -38,7 +38,8 @@ class Fields(Metric):
     left out). `fields_precision`, `fields_recall` and `fields_f1` are micro averages over leaf values: a leaf
     is right when the target has the same value at the same path; the order of a list does not count, so lists
     are multisets, and of lists of objects each field is one. F1 is 2 tp / (predicted + wanted).
-    `object_match`: all leaves are right and there are no others.
+    `object_match`: the whole value is the target's, lists again in any order; a mix-up between the objects of
+    a list shows here and not in F1.
 
     `ignore_case` and `ignore_space` fold texts (NFKC always); `read_numbers` lets "1,200.00" equal 1200;
     `ignore_null` takes null, empty texts, lists and objects for what is not there, as a target from a table
@@ -91,12 +92,13 @@ class Fields(Metric):
         """Return (n, 7): right leaves, predicted, wanted; exact, JSON valid, schema valid; count."""
         rows = np.zeros((len(generations), 7))
         for row, generation, sample in zip(rows, generations, samples, strict=True):
-            wanted = self._leaves(self._target(sample))
+            target = self._target(sample)
+            wanted = self._leaves(target)
             answer = _structured(generation.prediction)
             predicted = self._leaves(answer)
             right = (wanted & predicted).total()
             row[:3] = right, predicted.total(), wanted.total()
-            row[3] = answer is not None and wanted == predicted
+            row[3] = answer is not None and self._canonical(answer) == self._canonical(target)
             row[4] = answer is not None
             row[5] = answer is not None and self.schema is not None and self._valid(answer, sample)
             row[6] = 1.0
@@ -175,6 +177,17 @@ class Fields(Metric):
                 yield from self._walk(one, f"{path}[]")
         elif not (self.ignore_null and (value is None or (value != 0 and not value))):
             yield path, value
+
+    def _canonical(self, value: Any) -> Any:
+        """Return a hashable spelling of a whole value, lists as multisets; None for what is not there."""
+        if isinstance(value, (Mapping, list)) and value:
+            many = isinstance(value, list)
+            parts = [("", one) for one in value] if many else list(value.items())
+            known = [(name, self._canonical(one)) for name, one in parts]
+            kept = Counter(part for part in known if part[1] is not None)
+            return ("list" if many else "object", frozenset(kept.items())) if kept else None
+        leaves = [self._folded(leaf) for _, leaf in self._walk(value, "")]
+        return leaves[0] if leaves else None
 
     def _folded(self, leaf: Any) -> Any:
         """Return a hashable spelling; numbers and truth values carry their kind, since True equals 1."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Any, NoReturn
 
 from evalkit.postprocess.base import Step, Unparsed
-from evalkit.postprocess.json_field import objects_in
 
 _FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
+_START = re.compile(r'\{(?=\s*["}])')
+_STARTS = 1000  # braces tried: every failed parse reads on, and a broken answer may be all braces
 
 
 class JsonValue(Step):
     """Keep the JSON object or list that the answer is: the whole text, a fenced block, or amid prose.
 
-    Amid prose the first object counts. With `strict` only the whole text does.
+    Amid prose the first whole object counts, and none that lies in one that is broken or cut off. With
+    `strict` only the whole text does.
     """
 
     name = "json"
@@ -33,9 +36,20 @@ class JsonValue(Step):
                 return found
         if self._strict:
             raise Unparsed("the answer is no JSON object")
-        for one in objects_in(value):
-            return one
-        raise Unparsed("no JSON object")
+        return _amid_prose(value)
+
+
+def _amid_prose(text: str) -> Any:
+    decoder = json.JSONDecoder(parse_constant=_refuse)
+    for brace in islice(_START.finditer(text), _STARTS):
+        start = brace.start()
+        if text.count("{", 0, start) > text.count("}", 0, start):
+            continue
+        try:
+            return decoder.raw_decode(text, start)[0]
+        except (ValueError, RecursionError):
+            continue
+    raise Unparsed("no whole JSON object")
 
 
 def _refuse(name: str) -> NoReturn:

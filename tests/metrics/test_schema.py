@@ -50,10 +50,10 @@ def compound(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "maxProperties": st.just(2),
         },
     )  # fmt: skip
-    combined = st.one_of(
+    combined: list[st.SearchStrategy[Any]] = [
         st.fixed_dictionaries({name: several}) for name in ("anyOf", "oneOf", "allOf")
-    ) | st.fixed_dictionaries({"not": inner})
-    return arrays | objects | combined
+    ]
+    return st.one_of(arrays, objects, *combined, st.fixed_dictionaries({"not": inner}))
 
 
 SCHEMAS = st.recursive(NUMBER | TEXT | PLAIN, compound, max_leaves=4)
