@@ -44,7 +44,7 @@ KEPT = {
     "pytest": {"pytest_plugin"},
 }
 # A metric file imports these and no other metric.
-METRIC_GROUND = {"base", "logprobs", "prepared", "text", "translation", "weighted"}
+METRIC_GROUND = {"base", "logprobs", "numbers", "prepared", "schema", "text", "translation", "weighted"}
 
 
 def modules() -> list[Path]:

@@ -7,7 +7,9 @@ file in this room and a line here.
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
+from evalkit.postprocess.json_value import JsonValue
 from evalkit.postprocess.label import Label
+from evalkit.postprocess.number import Number
 from evalkit.postprocess.text import FirstLine, Regex, Strip
 
 STEPS: dict[str, type[Step]] = {
@@ -16,7 +18,9 @@ STEPS: dict[str, type[Step]] = {
         Code,
         FirstLine,
         JsonField,
+        JsonValue,
         Label,
+        Number,
         Regex,
         Strip,
     )
@@ -28,7 +32,9 @@ __all__ = [
     "Context",
     "FirstLine",
     "JsonField",
+    "JsonValue",
     "Label",
+    "Number",
     "Pipeline",
     "Regex",
     "Step",

@@ -39,6 +39,9 @@ MAIN_FIELD = {
     "translation": "source",
     "qa": "question",
     "code": "prompt",
+    "generation": "prompt",
+    "math": "question",
+    "extraction": "text",
 }
 
 
