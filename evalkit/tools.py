@@ -99,15 +99,12 @@ def _definition(tool: Any, number: int) -> dict[str, Any]:
 def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON schema of an object with these parameters."""
     if isinstance(parameters.get("type"), str) or "properties" in parameters or "$ref" in parameters:
-        schema = _schema(parameters)
-        schema.setdefault("type", "object")
-        schema.setdefault("properties", {})
-        return schema
+        return {"type": "object", "properties": {}, **_keywords(parameters)}
     named: dict[str, Any] = {}
     required = []
     for name, one in parameters.items():
         if not isinstance(one, Mapping):
-            return _schema(parameters)
+            return _keywords(parameters)
         kind = one.get("type")
         words = [word.strip() for word in kind.rsplit(",", 1)] if isinstance(kind, str) else []
         optional = words[-1:] == ["optional"] or "default" in one
@@ -120,8 +117,10 @@ def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schema(schema: Any) -> Any:
     """Return a schema with JSON's types, whichever language's it has."""
-    if not isinstance(schema, Mapping):
-        return schema
+    return _keywords(schema) if isinstance(schema, Mapping) else schema
+
+
+def _keywords(schema: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in schema.items():
         if name == "type" and isinstance(value, str):
@@ -152,7 +151,7 @@ def _typed(name: str) -> dict[str, Any]:
     outer, held = inside[1].lower(), inside[2].strip()
     if outer == "optional":
         return _typed(held)
-    if outer in {"list", "set", "sequence"} and "," not in held:
+    if outer in {"list", "set", "sequence"} and len(_split(held)) == 1:
         return {"type": "array", "items": _typed(held)}
     if outer == "union":
         return {"anyOf": [_typed(one) for one in _split(held)]}

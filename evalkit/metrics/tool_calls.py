@@ -61,7 +61,8 @@ class ToolCalls(Metric):
 
     The target is a list of `{"name", "arguments"}` (or `{"calls": [...]}`, which can be empty; or JSON text
     of either), or a list of the leaderboard's `{name: {argument: [possible values]}}`. A wanted argument is a
-    value, or `{"any_of": [values], "optional": true}`; `optional` ones may be left out.
+    value, or `{"any_of": [values], "optional": true}`: an optional one may be left out, and without `any_of`
+    any value will do.
 
     `texts` says how texts are compared: "fold" (width, case and white space do not count), "exact", or "bfcl"
     (nor do spaces and `,./-_*^`); `numbers` "loose" takes a number in quotes for the number. Calls match in
@@ -210,7 +211,7 @@ class ToolCalls(Metric):
     def _fits(self, value: Any, wanted: Any) -> bool:
         """Say whether a value is the wanted one, or one of its alternatives; inside lists and objects too."""
         if _is_choice(wanted):
-            return any(self._fits(value, one) for one in wanted[ANY_OF])
+            return ANY_OF not in wanted or any(self._fits(value, one) for one in wanted[ANY_OF])
         if isinstance(wanted, Mapping):
             return (
                 isinstance(value, Mapping)
@@ -374,10 +375,13 @@ def _inside(value: Any) -> Any:
 
 
 def _is_choice(wanted: Any) -> bool:
+    """Say whether a wanted value is a marker of ours, and no value itself."""
     return (
         isinstance(wanted, Mapping)
-        and isinstance(wanted.get(ANY_OF), list)
+        and bool(wanted)
         and set(wanted) <= {ANY_OF, OPTIONAL}
+        and isinstance(wanted.get(ANY_OF, []), list)
+        and isinstance(wanted.get(OPTIONAL, False), bool)
     )
 
 

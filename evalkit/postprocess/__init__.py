@@ -9,6 +9,7 @@ from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.text import FirstLine, Regex, Strip
+from evalkit.postprocess.tool_calls import ToolCalls
 
 STEPS: dict[str, type[Step]] = {
     step.name: step
@@ -19,6 +20,7 @@ STEPS: dict[str, type[Step]] = {
         Label,
         Regex,
         Strip,
+        ToolCalls,
     )
 }
 
@@ -33,5 +35,6 @@ __all__ = [
     "Regex",
     "Step",
     "Strip",
+    "ToolCalls",
     "Unparsed",
 ]

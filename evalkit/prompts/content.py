@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.errors import PromptError
 from evalkit.images import image_url
 from evalkit.records import Message, Sample
+from evalkit.tools import definitions
 
 SPEAKERS = ("system", "developer", "user", "assistant", "tool")
 
@@ -62,17 +63,16 @@ def with_images(text: str, images: Sequence[str]) -> Any:
 def tools_in(
     tools: str | Sequence[Mapping[str, Any]] | None, sample: Sample, prompt: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return the tools that may be called, as chat completions define them; a lone function is wrapped."""
+    """Return the tools that may be called, as chat completions define them; other forms are rewritten."""
     named = isinstance(tools, str)
-    found = _parsed(field_of(tools, "tools", sample, prompt)) if isinstance(tools, str) else tools
+    found = field_of(tools, "tools", sample, prompt) if isinstance(tools, str) else tools
     if found is None:
         return ()
-    where = f'prompt {prompt}, sample "{sample.id}", {tools}' if named else f"prompt {prompt}, tools"
-    if isinstance(found, Mapping):
-        found = [found]
-    if not isinstance(found, Sequence) or isinstance(found, str):
-        raise PromptError(f"{where}: must be a list of tool definitions; got {found!r}")
-    return tuple(_tool(_parsed(one), where) for one in found)
+    where = f'prompt {prompt}, sample "{sample.id}", {tools}' if named else f"prompt {prompt}"
+    try:
+        return definitions(found)
+    except PromptError as error:
+        raise PromptError(f"{where}: {error}") from None
 
 
 def schema_in(
@@ -87,15 +87,6 @@ def schema_in(
             f'prompt {prompt}, sample "{sample.id}", {schema}: must be a JSON schema; got {found!r}'
         )
     return None if found is None else dict(found)
-
-
-def _tool(tool: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(tool, Mapping) and isinstance(tool.get("name"), str) and "type" not in tool:
-        tool = {"type": "function", "function": dict(tool)}
-    function = tool.get("function") if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise PromptError(f"{where}: a tool needs a function with a name and parameters; got {tool!r}")
-    return dict(tool)
 
 
 def _parsed(value: Any) -> Any:
