@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.errors import PromptError
-from evalkit.images import image_url
+from evalkit.images import parse
 from evalkit.records import Message, Sample
 from evalkit.tools import definitions
 
@@ -41,23 +41,42 @@ def history_in(name: str | None, sample: Sample, prompt: str) -> tuple[Message, 
     return tuple(dict(message) for message in found)
 
 
-def images_in(names: str | Sequence[str] | None, sample: Sample, prompt: str) -> list[str]:
-    """Return the addresses of a sample's images; a field may hold one, several or null."""
-    found: list[str] = []
+def images_in(
+    wanted: str | Sequence[str] | Mapping[str, Any] | None, sample: Sample, prompt: str
+) -> list[dict[str, Any]]:
+    """Return a sample's images as parts of a message; a field may hold one, several or null.
+
+    `wanted` names the field or fields, or is `{"field": name or names, "detail": "low"}`.
+    """
+    names, detail = wanted, None
+    if isinstance(wanted, Mapping):
+        names, detail = wanted["field"], wanted.get("detail")
+    found = []
     for name in [names] if isinstance(names, str) else names or ():
         value = field_of(name, "images", sample, prompt)
-        several = value if isinstance(value, list) else [value]
         where = f'prompt {prompt}, sample "{sample.id}", {name}'
-        found += [image_url(one, where) for one in several if one is not None]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                image = {"url": _address(one, where)}
+                found.append(
+                    {"type": "image_url", "image_url": image | ({"detail": detail} if detail else {})}
+                )
     return found
 
 
-def with_images(text: str, images: Sequence[str]) -> Any:
+def with_images(text: str, images: Sequence[Mapping[str, Any]]) -> Any:
     """Return a message's content: the text, or parts where there are images."""
-    if not images:
-        return text
-    parts = [{"type": "image_url", "image_url": {"url": one}} for one in images]
-    return [{"type": "text", "text": text}, *parts]
+    return [{"type": "text", "text": text}, *images] if images else text
+
+
+def _address(value: Any, where: str) -> str:
+    """Return where an image is: its reference, without the name that a file has, or its URL."""
+    reference = parse(value)
+    if reference is not None:
+        return str(reference.nameless)
+    if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
+        return value
+    raise PromptError(f"{where}: {value!r} is no image that was read, and no URL")
 
 
 def tools_in(

@@ -94,6 +94,6 @@ def test_parameters_of_tools_need_tools(parameter: str) -> None:
 @pytest.mark.parametrize("parameter", ["tool_choice=auto", "parallel_tool_calls=true"])
 def test_completions_refuse_them_by_name(parameter: str) -> None:
     with pytest.raises(
-        ModelError, match="the completions endpoint does not know it; add model.endpoint=chat"
+        ModelError, match=r"the completions endpoint does not know it; add model\.endpoint=chat"
     ):
         model("model.endpoint=completions", f"model.params.{parameter}")

@@ -16,7 +16,7 @@ from evalkit.records import Generation, Response, Sample
 from evalkit.search_path import shipped
 from evalkit.tools import definitions, schemas
 
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {
         "name": "weather",
         "parameters": {
@@ -255,7 +255,7 @@ def test_missing_and_broken_tools_are_refused_by_sample() -> None:
         ToolCalls().bind([sample])
     with pytest.raises(MetricError, match='sample "0": tools: the text is no JSON'):
         ToolCalls().bind([Sample("0", {"tools": "?"}, [call("f")])])
-    assert ToolCalls(tools=None).bind([sample])
+    ToolCalls(tools=None).bind([sample])
 
 
 def test_definitions_may_stand_in_the_settings() -> None:
@@ -276,7 +276,8 @@ def test_why_is_said_with_what_the_schema_says() -> None:
 
 
 def test_bounds_enclose_every_row() -> None:
-    for target in ([call("weather", city="Oslo")], {"calls": []}):
+    targets: list[Any] = [[call("weather", city="Oslo")], {"calls": []}]
+    for target in targets:
         sample = Sample("0", {"tools": TOOLS}, target)
         metric = ToolCalls()
         low, high = metric.bounds(sample)
