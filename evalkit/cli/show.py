@@ -17,7 +17,7 @@ from evalkit.report.line import generation_of, sample_of
 from evalkit.report.markdown import harmless
 from evalkit.report.overview import score_table
 from evalkit.report.remarks import drift, ending
-from evalkit.report.requests import Requests
+from evalkit.report.requests import Requests, text_in
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,7 +128,7 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
 def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sample", f"{line['id']}, trial {line['trial']}"
     for message in Requests(report).messages(line) or ():
-        yield message["role"], message["content"]
+        yield message["role"], text_in(message)
     if "failure" in line:
         failure = line["failure"]
         yield "failed", f"{failure['kind']} after {failure['attempts']} attempts: {failure['message']}"

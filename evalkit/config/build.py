@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import search_path
 from evalkit.cache.base import Mode
 from evalkit.config.labels import check_labels
+from evalkit.config.pictures import pictures_of, with_pictures
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
@@ -46,7 +47,9 @@ def build_task(config: RunConfig) -> Task:
 
     metrics = metrics_of(config)
     check_trials(metrics, trials_of(config))
-    dataset = build_dataset(config.dataset)
+    if config.prompt.images is not None and config.fewshot.k:
+        raise ConfigError(f"fewshot.k={config.fewshot.k}: examples cannot show images; set fewshot.k=0")
+    dataset = build_data(config)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
     postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
@@ -66,6 +69,12 @@ def build_task(config: RunConfig) -> Task:
         fewshot=fewshot,
         vary=vary,
     )
+
+
+def build_data(config: RunConfig) -> Dataset:
+    """Read the data with the images that its rows name."""
+    pictures = pictures_of(config.prompt.images)
+    return with_pictures(build_dataset(config.dataset), pictures, config.dataset.path)
 
 
 def build_dataset(config: DatasetConfig) -> Dataset:
@@ -167,6 +176,7 @@ def build_prompt(config: PromptConfig) -> Prompt:
         template = "{{ turn }}"
     if not template and config.history is None:
         raise PromptError("no prompt: set prompt.template='…{{ field }}…', prompt.file=PATH or prompt=<name>")
+    pictures = pictures_of(config.images)
     return Prompt(
         name=config.name,
         template=template or "",
@@ -175,7 +185,7 @@ def build_prompt(config: PromptConfig) -> Prompt:
         variables=config.variables,
         answer_schema=schema or None,
         history=config.history,
-        images=config.images,
+        images=None if pictures is None else pictures.wanted,
         tools=config.tools,
         turns=config.turns,
     )

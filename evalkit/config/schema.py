@@ -103,6 +103,8 @@ class ParamsConfig:
     reasoning_effort: str | None = None
     verbosity: str | None = None
     service_tier: str | None = None
+    tool_choice: Any = None  # auto, none, required, or a function's name
+    parallel_tool_calls: bool | None = None
     suffix: str | None = None  # this and the next two: legacy completions
     echo: bool | None = None
     best_of: int | None = None

@@ -182,7 +182,7 @@ class Fields(Metric):
         """Return a hashable spelling of a whole value, lists as multisets; None for what is not there."""
         if isinstance(value, (Mapping, list)) and value:
             many = isinstance(value, list)
-            parts = [("", one) for one in value] if many else list(value.items())
+            parts = [("", one) for one in value] if isinstance(value, list) else list(value.items())
             known = [(name, self._canonical(one)) for name, one in parts]
             kept = Counter(part for part in known if part[1] is not None)
             return ("list" if many else "object", frozenset(kept.items())) if kept else None

@@ -11,6 +11,7 @@ from evalkit.postprocess.json_value import JsonValue
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.number import Number
 from evalkit.postprocess.text import FirstLine, Regex, Strip
+from evalkit.postprocess.tool_calls import ToolCalls
 
 STEPS: dict[str, type[Step]] = {
     step.name: step
@@ -23,6 +24,7 @@ STEPS: dict[str, type[Step]] = {
         Number,
         Regex,
         Strip,
+        ToolCalls,
     )
 }
 
@@ -39,5 +41,6 @@ __all__ = [
     "Regex",
     "Step",
     "Strip",
+    "ToolCalls",
     "Unparsed",
 ]
