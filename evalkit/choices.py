@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.records import Sample
+from evalkit.records import Sample, text_of
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CHOICES, ORDER = "choices", "order"
@@ -25,7 +25,7 @@ def choices_of(fields: Mapping[str, Any], field: str = CHOICES) -> tuple[str, ..
         return None
     if isinstance(found, str) or not isinstance(found, Sequence) or not 1 < len(found) <= len(LETTERS):
         raise ValueError(f"{field} must be a list of 2 to {len(LETTERS)} choices, got {found!r}")
-    return tuple(str(one).strip() for one in found)
+    return tuple(text_of(one).strip() for one in found)
 
 
 def order_of(sample: Sample, n: int) -> tuple[int, ...]:
@@ -46,6 +46,26 @@ def right_choices(target: Any, choices: Sequence[str]) -> frozenset[int]:
     return frozenset({_one(target, choices)})
 
 
+def question_in(sample: Sample, field: str = CHOICES) -> tuple[tuple[str, ...], frozenset[int]]:
+    """Return a sample's choices in the data's order and which are right; ValueError where it has none."""
+    choices = choices_of(sample.input, field)
+    if choices is None:
+        raise ValueError(f"no field {field}; map a list with dataset.input.{field}=<column>")
+    if sample.target is None:
+        raise ValueError("no target; set dataset.target=<column>")
+    return choices, right_choices(sample.target, choices)
+
+
+def place_named(prediction: Any, n: int) -> int | None:
+    """Return the place of the choice that a prediction names by its letter; None where it names none of n.
+
+    A prediction with the choices' probabilities is `{"choice": letter, "probabilities": {…}}`.
+    """
+    found = prediction.get("choice") if isinstance(prediction, Mapping) else prediction
+    letter = found.strip().upper() if isinstance(found, str) else ""
+    return LETTERS.index(letter) if len(letter) == 1 and letter in LETTERS[:n] else None
+
+
 def letters_of(places: frozenset[int]) -> str:
     """Return places as letters for a message: `B or D`."""
     return " or ".join(letter_of(place) for place in sorted(places))
@@ -55,7 +75,7 @@ def letter_filter(target: Any, choices: Sequence[Any] | None = None) -> str:
     """Return the letter that a template shows: of a place from 0, or of the choice that a target names."""
     if choices is None:
         return letter_of(int(target))
-    right = right_choices(target, [str(one).strip() for one in choices])
+    right = right_choices(target, [text_of(one).strip() for one in choices])
     return letter_of(min(right))
 
 
@@ -72,13 +92,11 @@ def _several(target: Sequence[Any], choices: Sequence[str]) -> frozenset[int]:
 
 def _one(target: Any, choices: Sequence[str]) -> int:
     n = len(choices)
-    if isinstance(target, bool):
-        raise ValueError(f"the target {target!r} is no choice; a question of true or false has them as texts")
-    if isinstance(target, int):
+    if isinstance(target, int) and not isinstance(target, bool):
         if not 0 <= target < n:
             raise ValueError(f"the target {target} is no place of {n} choices, which count from 0")
         return target
-    text = str(target).strip()
+    text = text_of(target).strip()
     named = [place for place, one in enumerate(choices) if one == text]
     bare = text.strip("().").upper() if len(text) <= 3 else ""  # noqa: PLR2004 - "(B)"
     letter = LETTERS.index(bare) if len(bare) == 1 and bare in LETTERS[:n] else None
@@ -94,7 +112,8 @@ def _one(target: Any, choices: Sequence[str]) -> int:
             if text.isdecimal()
             else ""
         )
+        last = letter_of(n - 1)
         raise ValueError(
-            f'the target "{text}" is neither a letter from A to {letter_of(n - 1)} nor the text of a choice{hint}'
+            f'the target "{text}" is neither a letter, A to {last}, nor the text of a choice{hint}'
         )
     return letter

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "evalkit"
 # From the ground up, as ARCHITECTURE.md draws it. Rooms in one line do not import each other.
 LAYERS = [
     {"errors", "records", "search_path"},
-    {"plugins", "tokens", "images"},
+    {"choices", "images", "plugins", "tokens"},
     {"statistics", "sandbox"},
     {"metrics"},
     {"prompts", "postprocess", "variations"},

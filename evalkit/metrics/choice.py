@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from evalkit.choices import CHOICES, LETTERS, choices_of, letter_of, letters_of, order_of, right_choices
+from evalkit.choices import CHOICES, LETTERS, letter_of, letters_of, order_of, place_named, question_in
 from evalkit.errors import MetricError
 from evalkit.metrics.base import MeanMetric, Metric, options_text
 from evalkit.records import Generation, Sample
@@ -37,7 +37,7 @@ class ChoiceAccuracy(MeanMetric):
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Check that every sample has choices, and a target that names some of them."""
         for sample in samples:
-            question_of(sample, self.choices, "choice_accuracy")
+            _question(sample, self.choices, "choice_accuracy")
         return self
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
@@ -45,15 +45,15 @@ class ChoiceAccuracy(MeanMetric):
         rows = np.zeros((len(generations), 2))
         rows[:, 1] = 1.0
         for row, generation, sample in zip(rows, generations, samples, strict=True):
-            choices, right = question_of(sample, self.choices, "choice_accuracy")
-            row[0] = float(chosen(generation, len(choices)) in right)
+            choices, right = _question(sample, self.choices, "choice_accuracy")
+            row[0] = float(place_named(generation.prediction, len(choices)) in right)
         return rows
 
     def explain(self, generation: Generation, sample: Sample) -> str:
         """For example `chose C (the Nile), right is B (the Danube)`."""
-        choices, right = question_of(sample, self.choices, "choice_accuracy")
+        choices, right = _question(sample, self.choices, "choice_accuracy")
         named = f"right is {letters_of(right)} ({' or '.join(choices[one] for one in sorted(right))})"
-        place = chosen(generation, len(choices))
+        place = place_named(generation.prediction, len(choices))
         if place is None:
             return f"no choice ({generation.unparsed or generation.text}), {named}"
         return f"chose {letter_of(place)} ({choices[place]}), {named}"
@@ -76,9 +76,7 @@ class PositionBias(Metric):
 
     higher_is_better = False
 
-    def __init__(
-        self, *, choices: str = CHOICES, shares: bool = True, positions: int | None = None
-    ) -> None:
+    def __init__(self, *, choices: str = CHOICES, shares: bool = True, positions: int | None = None) -> None:
         if positions is not None and not 1 < positions <= len(LETTERS):
             raise MetricError(f"position_bias: positions must be 2 to {len(LETTERS)}, got {positions!r}")
         self.choices, self.shares, self.positions = choices, shares, positions
@@ -108,9 +106,9 @@ class PositionBias(Metric):
         """
         rows = np.zeros((len(generations), 3, self._positions))
         for row, generation, sample in zip(rows, generations, samples, strict=True):
-            choices, right = question_of(sample, self.choices, "position_bias")
+            choices, right = _question(sample, self.choices, "position_bias")
             shown = {place: position for position, place in enumerate(order_of(sample, len(choices)))}
-            place = chosen(generation, len(choices))
+            place = place_named(generation.prediction, len(choices))
             if place is not None:
                 row[0, shown[place]] = 1.0
             for one in right:
@@ -137,9 +135,9 @@ class PositionBias(Metric):
 
     def explain(self, generation: Generation, sample: Sample) -> str | None:
         """For example `chose position A, the right choice stood at C`."""
-        choices, right = question_of(sample, self.choices, "position_bias")
+        choices, right = _question(sample, self.choices, "position_bias")
         shown = {place: position for position, place in enumerate(order_of(sample, len(choices)))}
-        place = chosen(generation, len(choices))
+        place = place_named(generation.prediction, len(choices))
         if place is None:
             return None
         stood = letters_of(frozenset(shown[one] for one in right))
@@ -184,8 +182,8 @@ class Consistency(Metric):
         rows = np.zeros((len(generations), self.positions + 2))
         rows[:, -1] = 1.0
         for row, generation, sample in zip(rows, generations, samples, strict=True):
-            choices, right = question_of(sample, self.choices, "consistency")
-            place = chosen(generation, len(choices))
+            choices, right = _question(sample, self.choices, "consistency")
+            place = place_named(generation.prediction, len(choices))
             if place is not None:
                 row[place] = 1.0
                 row[-2] = float(place in right)
@@ -213,33 +211,15 @@ class Consistency(Metric):
         return ends[0], ends[1]
 
 
-def question_of(sample: Sample, field: str, metric: str) -> tuple[tuple[str, ...], frozenset[int]]:
-    """Return a sample's choices in the order of the data and which are right; MetricError where it has none."""
+def _question(sample: Sample, field: str, metric: str) -> tuple[tuple[str, ...], frozenset[int]]:
     try:
-        choices = choices_of(sample.input, field)
-        if choices is None:
-            raise ValueError(f"no field {field}; map a list with dataset.input.{field}=<column>")
-        if sample.target is None:
-            raise ValueError("no target; set dataset.target=<column>")
-        return choices, right_choices(sample.target, choices)
+        return question_in(sample, field)
     except ValueError as error:
         raise MetricError(f'{metric}: sample "{sample.id}": {error}') from None
 
 
-def chosen(generation: Generation, n: int) -> int | None:
-    """Return the place in the data of the choice that a prediction names by letter; None where it names none.
-
-    A prediction with the choices' probabilities is `{"choice": letter, "probabilities": {…}}`.
-    """
-    found: Any = generation.prediction
-    if isinstance(found, Mapping):
-        found = found.get("choice")
-    letter = found.strip().upper() if isinstance(found, str) else ""
-    return LETTERS.index(letter) if len(letter) == 1 and letter in LETTERS[:n] else None
-
-
 def _longest(samples: Sequence[Sample], field: str, metric: str, given: int | None) -> int:
-    longest = max((len(question_of(one, field, metric)[0]) for one in samples), default=2)
+    longest = max((len(_question(one, field, metric)[0]) for one in samples), default=2)
     if given is not None and given < longest:
         raise MetricError(f"{metric}: positions={given}, and a question has {longest} choices; leave it out")
     return longest if given is None else given

@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric, options_text
-from evalkit.metrics.text import check_choice
+from evalkit.metrics.text import check_choice, column_of
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class _Refusals(Metric):
         return self._ends(sample, refusing=False), self._ends(sample, refusing=True)
 
     def _value(self, sample: Sample) -> object:
-        return sample.input.get(self.category, sample.metadata.get(self.category))
+        return column_of(sample, self.category)
 
     def _kind(self, sample: Sample) -> str | None:
         value = self._value(sample)
@@ -121,7 +121,7 @@ class Refusal(_Refusals):
 
 
 class OverRefusal(_Refusals):
-    """Share of safe requests in [0, 1] that are refused; lower is better (exaggerated safety, as in XSTest)."""
+    """Share of safe requests in [0, 1] that are refused; lower is better (XSTest's exaggerated safety)."""
 
     names = ("over_refusal_rate",)
     higher_is_better = False

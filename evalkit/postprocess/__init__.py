@@ -5,18 +5,23 @@ file in this room and a line here.
 """
 
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
+from evalkit.postprocess.choice import Choice, ChoiceLogprobs
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
 from evalkit.postprocess.label import Label
+from evalkit.postprocess.refusal import Refusal
 from evalkit.postprocess.text import FirstLine, Regex, Strip
 
 STEPS: dict[str, type[Step]] = {
     step.name: step
     for step in (
+        Choice,
+        ChoiceLogprobs,
         Code,
         FirstLine,
         JsonField,
         Label,
+        Refusal,
         Regex,
         Strip,
     )
@@ -24,12 +29,15 @@ STEPS: dict[str, type[Step]] = {
 
 __all__ = [
     "STEPS",
+    "Choice",
+    "ChoiceLogprobs",
     "Code",
     "Context",
     "FirstLine",
     "JsonField",
     "Label",
     "Pipeline",
+    "Refusal",
     "Regex",
     "Step",
     "Strip",
