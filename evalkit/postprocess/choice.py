@@ -132,7 +132,8 @@ def read_choice(answer: str, shown: Sequence[str]) -> int:
     named = _named_texts(text, texts)
     leading = _LEADING.match(text)
     if leading and leading.group(1) in letters:
-        return _agreed({letters.index(leading.group(1))}, _whole_texts(text[leading.end() :], texts))
+        line = text[leading.end() :].strip().partition("\n")[0]
+        return _agreed({letters.index(leading.group(1))}, _whole_texts(line, texts))
     for found in (
         _letters(_ANNOUNCED.finditer(text), text, letters),
         _letters(_JUDGED.finditer(text), text, letters),
