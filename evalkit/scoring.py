@@ -239,7 +239,8 @@ def aggregate(
         low, high, method = interval.low[place], interval.high[place], interval.method
         if low == high and _is_proportion(metric, by_sample):
             # Groups count once: samples of a group that agree say little more than one of them.
-            units = counts.n if groups is None else int(groups.max()) + 1
+            some = by_sample[:, 1] > 0
+            units = int(some.sum()) if groups is None else len(np.unique(groups[some]))
             low, high = wilson_interval(float(values[place]) * units, units, resampling.confidence)
             method = "wilson"
         aggregates.append(
@@ -262,11 +263,15 @@ def aggregate(
 
 
 def _is_proportion(metric: Metric, rows: FloatArray) -> bool:
-    """Whether the statistics are (0 or 1, 1): then a collapsed bootstrap has a better interval beside it."""
+    """Whether the statistics are (0 or 1, 1), or (0, 0) for samples without weight.
+
+    Then a collapsed bootstrap has a better interval beside it.
+    """
     return (
         len(metric.names) == 1
         and metric.maximum == 1.0
         and rows.shape[1] == 2  # noqa: PLR2004
         and bool(np.isin(rows[:, 0], (0.0, 1.0)).all())
-        and bool((rows[:, 1] == 1.0).all())
+        and bool(np.isin(rows[:, 1], (0.0, 1.0)).all())
+        and bool((rows[:, 0] <= rows[:, 1]).all())
     )

@@ -49,8 +49,9 @@ class Probe:
 
 
 class _Probes(Metric):
-    """Reads the columns of a BBQ-like question; a sample without its condition has no weight.
+    """Reads the columns of a BBQ-like question.
 
+    A sample without a condition has no weight, and values are NaN where none has one. Read are the field
     `choices`, and in the column `condition` whether the context says the answer (ambig, disambig). The right
     choice is the target. `stereotype` names the column with the choice of the stereotyped group, given like a
     target, and `polarity` that with `neg` (the question asks whom a stereotype fits) or `nonneg` (whom it
@@ -77,12 +78,9 @@ class _Probes(Metric):
         return options_text({"conditions": "ambig,disambig", "stereotype": self.stereotype})
 
     def bind(self, samples: Sequence[Sample]) -> Self:
-        """Check the columns of every question that has a condition, and that there is one."""
-        if not any([self._probe(sample) is not None for sample in samples]):  # noqa: C419 - check all
-            raise MetricError(
-                f'{self._family}: no sample has a column "{self.condition}"; map one that says ambig or '
-                f"disambig, or choose other metrics"
-            )
+        """Check the columns of every question that has a condition."""
+        for sample in samples:
+            self._probe(sample)
         return self
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
@@ -206,13 +204,8 @@ class PairDifference(Metric):
         return options_text({"column": self.pair})
 
     def bind(self, samples: Sequence[Sample]) -> Self:
-        """Freeze how many samples each pair has; MetricError without a whole one."""
+        """Freeze how many samples each pair has."""
         sizes = Counter(str(name) for one in samples if (name := column_of(one, self.pair)) is not None)
-        if max(sizes.values(), default=0) < 2:  # noqa: PLR2004 - a pair
-            raise MetricError(
-                f'pair_difference: no two samples share a value of "{self.pair}"; name the column of the '
-                "pairs with metrics.pair_difference.pair=<column>"
-            )
         return type(self)(pair=self.pair, sizes=dict(sizes))
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:

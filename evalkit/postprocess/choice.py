@@ -21,7 +21,10 @@ _MARK = r"[\s(\[{<*_`\"'$“\u2018【「]*"
 _END = r"(?![A-Za-z0-9'\u2019])"
 _LETTER = rf"{_MARK}([A-Z]){_END}"
 # The letter first, set off from what follows: "B", "B.", "(B) …", "**B**: …", "B、…".
-_LEADING = re.compile(rf"^{_MARK}([A-Z])(?:\s*[).:,;\]}}>*_`\"'。:、,】」\u2013\u2014-]|\s*\n|\s*$)")
+_LEADING = re.compile(
+    rf"^{_MARK}([A-Z])(?:\s*[).:,;\]}}>*_`\"'。:、,】」\u2013\u2014-]|\s*\n|\s*$)"
+    r"(?!\s*(?:and|or|和|或|[,/])?\s*[A-Z](?![A-Za-z]))"  # the first of several: "A, B and C"
+)
 # Words that announce the answer.
 _ANNOUNCED = re.compile(
     rf"""(?: \b(?:answer|choice|option|solution|response)\b (?:\s+(?:to|for)\s+[^.:\n]{{1,60}}?)?
@@ -46,8 +49,10 @@ _JUDGED = re.compile(
 _GOES_ON = re.compile(r"\s+[a-z]")
 _MARKED = re.compile(r"(?:\*\*|__|[(\[【「])\s*([A-Z])\s*[).:]?\s*(?:\*\*|__|[)\]】」])")
 _ALONE = re.compile(r"(?<![A-Za-z0-9'\u2019])([A-Z])(?![A-Za-z0-9'\u2019])")
-# Capitals that are words: "A river …", "I think".
-_WORDS = re.compile(r"(?<![A-Za-z0-9'\u2019])(?:A(?=\s+[a-z])|I(?=\s+[a-z]|\s*['\u2019]))")
+# Capitals that are words: "A river …", "I think"; but "A or B".
+_WORDS = re.compile(
+    r"(?<![A-Za-z0-9'\u2019])(?:A(?=\s+(?!(?:or|and|nor|is|was|as|because|since|but)\b)[a-z])|I(?=\s+[a-z]|\s*['\u2019]))"
+)
 _DENIED = re.compile(
     r"""(?: \b(?:not|never|nor|neither|cannot\ be|rather\ than|instead\ of) | n['\u2019]t(?:\ be)?
           | 不是|不选|并非|而非|不应选|排除 )
@@ -161,7 +166,7 @@ def letter_masses(logprobs: Any, n: int) -> list[float]:
         masses = [0.0] * n
         for one, logprob in likely.items():
             letter = _token_letter(one)
-            if letter in LETTERS[:n]:
+            if letter and letter in LETTERS[:n]:
                 masses[LETTERS.index(letter)] += math.exp(logprob)
         if any(masses):
             return masses
