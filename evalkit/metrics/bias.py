@@ -59,6 +59,7 @@ class _Probes(Metric):
     biased choice itself. The unknown choice is told by its words.
     """
 
+    needs_target = False  # but of the questions themselves
     _family: str
 
     def __init__(

@@ -23,7 +23,7 @@ from evalkit.datasets.base import FieldMap, Row
 from evalkit.datasets.base import load as load_rows
 from evalkit.errors import ConfigError, DatasetError
 from evalkit.postprocess import Unparsed
-from evalkit.records import Outcome, Response
+from evalkit.records import Outcome, Response, Sample
 from evalkit.scoring import Resampling, check_metrics, score
 from evalkit.search_path import shipped
 from evalkit.task import Task
@@ -73,9 +73,10 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
     schema = SCHEMA_OF[name]
     config = load([f"task={schema['task']}", f"dataset={name}", *overrides])
     features = Features.from_dict(schema["features"])
+    kept = roots([config.dataset.target]) - roots(list(config.dataset.input.values()))
+    others = [{**changed(row), **{name: row[name] for name in kept & set(row)}} for row in schema["rows"]]
     splits = {
-        split: schema["rows"] if split == config.dataset.split else changed(schema["rows"])
-        for split in schema["splits"]
+        split: schema["rows"] if split == config.dataset.split else others for split in schema["splits"]
     }
     tables = {split: Dataset.from_list(rows, features=features) for split, rows in splits.items()}
     DatasetDict(tables).save_to_disk(str(folder / name))
@@ -84,12 +85,22 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
 
 
 def changed(value: Any) -> Any:
-    """The same schema with other texts: the rows of another split."""
+    """The same schema with other texts: the rows of another split, but for their targets."""
     if isinstance(value, dict):
         return {key: changed(one) for key, one in value.items()}
     if isinstance(value, list):
         return [changed(one) for one in value]
     return f"{value} again" if isinstance(value, str) else value
+
+
+def roots(paths: list[Any]) -> set[str]:
+    """The columns that dotted paths begin at."""
+    return {str(one).partition(".")[0] for one in flat(paths) if one}
+
+
+def flat(values: list[Any]) -> list[Any]:
+    """The values, and those of lists among them."""
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def test_every_public_config_has_one_schema_and_every_schema_a_config() -> None:
@@ -106,7 +117,7 @@ def test_the_config_names_what_the_hub_publishes(public: Public) -> None:
     assert dataset.split in schema["splits"]
     assert public.config.fewshot.split in {None, *schema["splits"]} - {dataset.split}
     columns = [*dataset.input.values(), dataset.target, dataset.id, dataset.group]
-    assert {str(one).partition(".")[0] for one in columns if one} <= set(schema["features"])
+    assert roots(columns) <= set(schema["features"])
 
 
 def test_the_revision_is_a_whole_commit_or_the_comment_says_why_not(public: Public) -> None:
@@ -135,7 +146,7 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
     assert len(task.dataset.samples) == len(public.schema["rows"])
     for sample in task.dataset.samples:
         messages = task.prompt.render(sample)
-        for text in sample.input.values():
+        for text in flat(list(sample.input.values())):
             assert str(text).strip() in str(messages[-1]["content"])
         if task.name in {"translation", "summarization"}:
             assert all(reference not in str(messages) for reference in sample.references)
@@ -144,16 +155,22 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
 def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public) -> None:
     task = public.task
     check_metrics(task)
-    outcomes = [
-        Outcome(sample.id, 0, "", Response(task.prompt.answer(None, sample)))
-        for sample in task.dataset.samples
-    ]
+    outcomes = [Outcome(one.id, 0, "", Response(right_answer(public, one))) for one in task.dataset.samples]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
-    headline = [name for metric in scored.metrics.values() for name in metric.headline]
-    values = {one.metric: one.value / one.maximum for one in scored.aggregates}
-    assert values
-    assert np.allclose([values[name] for name in headline], 1.0)
+    headline = {name for metric in scored.metrics.values() for name in metric.headline}
+    found = [one for one in scored.aggregates if one.metric in headline and not np.isnan(one.value)]
+    assert found
+    best = [one.maximum if one.higher_is_better else 0.0 for one in found]
+    assert np.allclose([one.value for one in found], best)
+
+
+def right_answer(public: Public, sample: Sample) -> str:
+    """The answer that an example would show; where that is none, the schema's for a part of the question."""
+    answers: dict[str, str] = public.schema.get("answers", {})
+    question = public.task.prompt.question(sample)
+    told = next((answer for part, answer in answers.items() if part in question), None)
+    return public.task.prompt.answer(public.config.fewshot.answer, sample) if told is None else told
 
 
 def test_examples_need_no_more_than_their_number(public: Public) -> None:
