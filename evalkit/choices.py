@@ -59,9 +59,9 @@ def question_in(sample: Sample, field: str = CHOICES) -> tuple[tuple[str, ...], 
 def place_named(prediction: Any, n: int) -> int | None:
     """Return the place of the choice that a prediction names by its letter; None where it names none of n.
 
-    A prediction with the choices' probabilities is `{"choice": letter, "probabilities": {…}}`.
+    A prediction with the choices' probabilities is an object whose `answer` is the letter.
     """
-    found = prediction.get("choice") if isinstance(prediction, Mapping) else prediction
+    found = prediction.get("answer") if isinstance(prediction, Mapping) else prediction
     letter = found.strip().upper() if isinstance(found, str) else ""
     return LETTERS.index(letter) if len(letter) == 1 and letter in LETTERS[:n] else None
 

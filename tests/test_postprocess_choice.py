@@ -188,28 +188,29 @@ def probabilities(logprobs: Any, order: Sequence[int] | None = None) -> Any:
 def test_spellings_of_a_letter_are_added_up_and_shares_are_of_the_letters_alone() -> None:
     """B 0.2 + 0.1 + 0.1 beats C 0.3; A has 0.1, D none, and 0.1 of each 0.8 is for something else."""
     found = probabilities(told({"C": 0.3, "B": 0.2, " B": 0.1, "(B": 0.1, "A": 0.1, "The": 0.1}))
-    assert found["choice"] == "B"
+    assert found["answer"] == "B"
+    assert found["confidence"] == 0.5
     assert found["probabilities"] == pytest.approx({"A": 0.125, "B": 0.5, "C": 0.375, "D": 0.0})
 
 
 def test_shares_are_told_in_the_order_of_the_data() -> None:
     found = probabilities(told({"A": 0.6, "B": 0.2, "C": 0.1, "D": 0.1}), [2, 0, 3, 1])
-    assert found["choice"] == "C"
+    assert found["answer"] == "C"
     assert found["probabilities"] == pytest.approx({"A": 0.2, "B": 0.1, "C": 0.6, "D": 0.1})
 
 
 def test_equals_go_to_the_choice_shown_first() -> None:
-    assert probabilities(told({"D": 0.5, "A": 0.5}))["choice"] == "A"
-    assert probabilities(told({"D": 0.5, "A": 0.5}), [3, 2, 1, 0])["choice"] == "D"
+    assert probabilities(told({"D": 0.5, "A": 0.5}))["answer"] == "A"
+    assert probabilities(told({"D": 0.5, "A": 0.5}), [3, 2, 1, 0])["answer"] == "D"
 
 
 def test_marks_and_spaces_before_the_letter_are_passed_over() -> None:
-    assert probabilities(told({"\n": 0.9, "x": 0.1}, {"**": 1.0}, {"C": 0.7, "B": 0.3}))["choice"] == "C"
+    assert probabilities(told({"\n": 0.9, "x": 0.1}, {"**": 1.0}, {"C": 0.7, "B": 0.3}))["answer"] == "C"
 
 
 def test_the_token_itself_counts_where_no_others_are_told() -> None:
     entry = {"token": "D", "logprob": -0.1}
-    assert probabilities({"content": [entry]})["choice"] == "D"
+    assert probabilities({"content": [entry]})["answer"] == "D"
 
 
 @pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}, "no"])

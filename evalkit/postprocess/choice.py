@@ -97,9 +97,9 @@ class ChoiceLogprobs(Step):
     """The most probable choice by the log-probabilities of the answer's first token, as MMLU is often scored.
 
     The probabilities of all spellings of a letter ("B", " B", "(B") are added up, and divided by their sum
-    over the letters shown. The prediction is `{"choice": letter, "probabilities": {letter: share}}`, letters
-    in the data's order; equals go to the choice shown first. Tokens of white space and marks before the
-    answer are passed over. Ask with model.params.logprobs=true, top_logprobs=20 and max_tokens=1.
+    over the letters shown. The prediction is `{"answer": letter, "confidence": its share, "probabilities":
+    {letter: share}}`, letters in the data's order; equals go to the choice shown first. Tokens of white space
+    and marks before the answer are passed over. Ask with model.params.logprobs=true, top_logprobs=20 and max_tokens=1.
     """
 
     name = "choice_logprobs"
@@ -110,7 +110,7 @@ class ChoiceLogprobs(Step):
         self._choices = choices
 
     def read(self, value: Any, context: Context) -> Any:  # noqa: ARG002 - the text says no more
-        """Return the choice and the probabilities of all."""
+        """Return the most probable choice, and the probabilities of all."""
         shown = _shown(context, self._choices)
         if shown is None:
             raise _without(context, self._choices, self.name)
@@ -119,7 +119,9 @@ class ChoiceLogprobs(Step):
         order = order_of(context.sample, len(shown))
         shares = {letter_of(order[at]): mass / total for at, mass in enumerate(masses)}
         best = max(range(len(masses)), key=lambda at: masses[at])
-        return {"choice": letter_of(order[best]), "probabilities": dict(sorted(shares.items()))}
+        letter = letter_of(order[best])
+        told = {"answer": letter, "confidence": shares[letter]}
+        return {**told, "probabilities": dict(sorted(shares.items()))}
 
 
 def read_choice(answer: str, shown: Sequence[str]) -> int:

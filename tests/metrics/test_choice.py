@@ -79,13 +79,13 @@ def test_a_text_that_is_its_own_letter_is_no_riddle() -> None:
     assert values(ChoiceAccuracy(), [("A", question("true", [True, False]))]) == {"choice_accuracy": 1.0}
 
 
-@pytest.mark.parametrize("prediction", [None, "E", "", "Oslo", 1, {"choice": "A"}, {"other": "B"}])
+@pytest.mark.parametrize("prediction", [None, "E", "", "Oslo", 1, {"answer": "A"}, {"other": "B"}])
 def test_what_names_no_right_choice_is_wrong(prediction: Any) -> None:
     assert values(ChoiceAccuracy(), [(prediction, question("B"))]) == {"choice_accuracy": 0.0}
 
 
 def test_a_prediction_may_come_with_probabilities() -> None:
-    told = {"choice": "B", "probabilities": {"A": 0.2, "B": 0.8}}
+    told = {"answer": "B", "confidence": 0.8, "probabilities": {"A": 0.2, "B": 0.8}}
     assert values(ChoiceAccuracy(), [(told, question("B"))]) == {"choice_accuracy": 1.0}
 
 

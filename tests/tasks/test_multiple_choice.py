@@ -207,7 +207,7 @@ def test_letters_are_scored_by_their_probabilities(evalkit: Commands, server: Fa
     assert ran.code == 0, ran.err
     assert values(evalkit)["choice_accuracy"] == 1.0
     line = evalkit.samples()[0]
-    assert line["prediction"]["choice"] == ROWS[0]["answer"]
+    assert line["prediction"]["answer"] == ROWS[0]["answer"]
     assert line["prediction"]["probabilities"][ROWS[0]["answer"]] == pytest.approx(5 / 9)
     assert sum(line["prediction"]["probabilities"].values()) == pytest.approx(1.0)
 
