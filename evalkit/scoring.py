@@ -272,7 +272,8 @@ def _intervals(
     for value, low, high in zip(values, interval.low.tolist(), interval.high.tolist(), strict=True):
         if low == high and _is_proportion(metric, by_sample):
             # Groups count once: samples of a group that agree say little more than one of them.
-            units = len(by_sample) if groups is None else int(groups.max()) + 1
+            some = by_sample[:, 1] > 0
+            units = int(some.sum()) if groups is None else len(np.unique(groups[some]))
             found.append((*wilson_interval(value * units, units, resampling.confidence), "wilson"))
         else:
             found.append((low, high, interval.method))
@@ -280,11 +281,15 @@ def _intervals(
 
 
 def _is_proportion(metric: Metric, rows: FloatArray) -> bool:
-    """Whether the statistics are (0 or 1, 1): then a collapsed bootstrap has a better interval beside it."""
+    """Whether the statistics are (0 or 1, 1), or (0, 0) for samples without weight.
+
+    Then a collapsed bootstrap has a better interval beside it.
+    """
     return (
         len(metric.names) == 1
         and metric.maximum == 1.0
         and rows.shape[1] == 2  # noqa: PLR2004
         and bool(np.isin(rows[:, 0], (0.0, 1.0)).all())
-        and bool((rows[:, 1] == 1.0).all())
+        and bool(np.isin(rows[:, 1], (0.0, 1.0)).all())
+        and bool((rows[:, 0] <= rows[:, 1]).all())
     )

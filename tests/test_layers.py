@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "evalkit"
 # From the ground up, as ARCHITECTURE.md draws it. Rooms in one line do not import each other.
 LAYERS = [
     {"errors", "records", "search_path"},
-    {"json_schema", "plugins", "images", "evaluate_modules"},
+    {"choices", "json_schema", "plugins", "images", "evaluate_modules"},
     {"tools", "tokens"},
     {"statistics", "sandbox", "preprocess"},
     {"metrics"},

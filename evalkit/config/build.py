@@ -91,7 +91,8 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     where = None if config.where is None else Where(config.where)
     source = build_source(config)
     labels = {text_of(spelling): label for spelling, label in config.labels.items()}
-    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels, config.unanswerable)
+    columns = _columns(config.input)
+    fields = FieldMap(columns, config.target, config.id, config.group, labels, config.unanswerable)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
     made = build_fields(config.preprocess)
@@ -121,6 +122,17 @@ def build_fields(config: Mapping[str, Any]) -> dict[str, Field]:
             source, steps = str(value["from"]), value["steps"]
         made[name] = Field(source, build(steps, setting))
     return made
+
+
+def _columns(fields: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Return the column of each field, or its columns; numbers are names too, as JSON and CSV have them."""
+    found: dict[str, str | list[str]] = {}
+    for name, path in fields.items():
+        parts = path if isinstance(path, list) else [path]
+        if not parts or not all(isinstance(one, str | int) and not isinstance(one, bool) for one in parts):
+            raise ConfigError(f"dataset.input.{name}: a column's name or a list of names, got {path!r}")
+        found[name] = [str(one) for one in parts] if isinstance(path, list) else str(path)
+    return found
 
 
 def build_source(config: DatasetConfig) -> Source:

@@ -37,7 +37,7 @@ class DatasetConfig:
     revision: str | None = None
     encoding: str = "utf-8"
     records: str | None = None
-    input: dict[str, str] = field(default_factory=dict)
+    input: dict[str, Any] = field(default_factory=dict)  # a column for each field, or a list of columns
     target: str | None = None
     labels: dict[Any, str] = field(default_factory=dict)  # keys: also numbers, true, false
     unanswerable: bool = False  # whether an empty target means that there is no answer

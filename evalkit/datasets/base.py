@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -51,12 +51,13 @@ class Source(Protocol):
 class FieldMap:
     """Which columns become which fields; dots reach into objects (`answers.text`).
 
+    A field of several columns (`choices: [A, B, C, D]`) is the list of what they hold.
     `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`. With
     `unanswerable` an empty target (a list, a text, null) or a true column `is_impossible` means that there is
     no answer; the target is then [], and each sample's metadata tell by `answerable`.
     """
 
-    input: Mapping[str, str] = field(default_factory=dict)
+    input: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     target: str | None = None
     id: str | None = None
     group: str | None = None
@@ -217,10 +218,8 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
-        inputs = {
-            name: required(row, source, path, f"dataset.input.{name}") for name, path in fields.input.items()
-        }
-        used.update(fields.input.values())
+        inputs = {name: _field(row, source, name, path) for name, path in fields.input.items()}
+        used.update(path for paths in fields.input.values() for path in _paths(paths))
     else:
         # Templates must not see the object that a dotted target lies in.
         hidden = used | {_root(row, fields.target or "")}
@@ -234,6 +233,16 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     if fields.unanswerable:
         metadata.setdefault(ANSWERABLE, target != [])
     return Sample(id=identifier, input=inputs, target=target, metadata=metadata, group=group)
+
+
+def _field(row: Row, source: str, name: str, path: str | Sequence[str]) -> Any:
+    """Return the value of a column, or the values of several."""
+    values = [required(row, source, one, f"dataset.input.{name}") for one in _paths(path)]
+    return values[0] if isinstance(path, str) else values
+
+
+def _paths(path: str | Sequence[str]) -> Sequence[str]:
+    return (path,) if isinstance(path, str) else path
 
 
 def _root(row: Row, path: str) -> str:

@@ -9,6 +9,7 @@ import unicodedata
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from evalkit.errors import MetricError, did_you_mean
 from evalkit.records import Sample
@@ -71,6 +72,11 @@ def check_choice(metric: str, option: str, value: str, choices: Sequence[str]) -
 def whole(value: object) -> bool:
     """Say whether an option is a whole number of at least 1; `true` is none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def column_of(sample: Sample, name: str) -> Any:
+    """Return what a sample has in a column, mapped to an input field or not; None where it has none."""
+    return sample.input.get(name, sample.metadata.get(name))
 
 
 def references_of(sample: Sample, metric: str) -> tuple[str, ...]:

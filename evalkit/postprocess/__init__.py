@@ -5,23 +5,28 @@ file in this room and a line here.
 """
 
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
+from evalkit.postprocess.choice import Choice, ChoiceLogprobs
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
 from evalkit.postprocess.json_value import JsonValue
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.number import Number
+from evalkit.postprocess.refusal import Refusal
 from evalkit.postprocess.text import FirstLine, Regex, Strip
 from evalkit.postprocess.tool_calls import ToolCalls
 
 STEPS: dict[str, type[Step]] = {
     step.name: step
     for step in (
+        Choice,
+        ChoiceLogprobs,
         Code,
         FirstLine,
         JsonField,
         JsonValue,
         Label,
         Number,
+        Refusal,
         Regex,
         Strip,
         ToolCalls,
@@ -30,6 +35,8 @@ STEPS: dict[str, type[Step]] = {
 
 __all__ = [
     "STEPS",
+    "Choice",
+    "ChoiceLogprobs",
     "Code",
     "Context",
     "FirstLine",
@@ -38,6 +45,7 @@ __all__ = [
     "Label",
     "Number",
     "Pipeline",
+    "Refusal",
     "Regex",
     "Step",
     "Strip",

@@ -74,9 +74,10 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
     schema = SCHEMA_OF[name]
     config = load([f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ()), *overrides])
     features = Features.from_dict(stored(schema["features"]))
+    kept = roots([config.dataset.target]) - roots(list(config.dataset.input.values()))
+    others = [{**changed(row), **{name: row[name] for name in kept & set(row)}} for row in schema["rows"]]
     splits = {
-        split: schema["rows"] if split == config.dataset.split else changed(schema["rows"])
-        for split in schema["splits"]
+        split: schema["rows"] if split == config.dataset.split else others for split in schema["splits"]
     }
     tables = {split: Dataset.from_list(drawn(rows), features=features) for split, rows in splits.items()}
     DatasetDict(tables).save_to_disk(str(folder / name))
@@ -101,28 +102,28 @@ def drawn(value: Any) -> Any:
     return {key: drawn(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-def answered(task: Task, sample: Sample) -> Response:
-    """An answer that is right, as few-shot examples show it; calls stand in a field of their own."""
-    if task.name != "tool_use":
-        return Response(task.prompt.answer(None, sample))
-    calls = json.loads(sample.target)
-    return Response("", tool_calls=[
-        {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
-    ])  # fmt: skip
-
-
 def beside(task: Task) -> set[str]:
     """The input fields that stand beside a message's text: tools and images."""
     return {one for one in (task.prompt.tools, task.prompt.images) if isinstance(one, str)}
 
 
 def changed(value: Any) -> Any:
-    """The same schema with other texts: the rows of another split."""
+    """The same schema with other texts: the rows of another split, but for their targets."""
     if isinstance(value, dict):
         return {key: changed(one) for key, one in value.items()}
     if isinstance(value, list):
         return [changed(one) for one in value]
     return f"{value} again" if isinstance(value, str) else value
+
+
+def roots(paths: list[Any]) -> set[str]:
+    """The columns that dotted paths begin at."""
+    return {str(one).partition(".")[0] for one in flat(paths) if one}
+
+
+def flat(values: list[Any]) -> list[Any]:
+    """The values, and those of lists among them."""
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def test_every_public_config_has_one_schema_and_every_schema_a_config() -> None:
@@ -139,7 +140,7 @@ def test_the_config_names_what_the_hub_publishes(public: Public) -> None:
     assert dataset.split in schema["splits"]
     assert public.config.fewshot.split in {None, *schema["splits"]} - {dataset.split}
     columns = [*dataset.input.values(), dataset.target, dataset.id, dataset.group]
-    assert {str(one).partition(".")[0] for one in columns if one} <= set(schema["features"])
+    assert roots(columns) <= set(schema["features"])
 
 
 def test_the_revision_is_a_whole_commit_or_the_comment_says_why_not(public: Public) -> None:
@@ -171,7 +172,7 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
         content = messages[-1]["content"]
         shown = content if isinstance(content, str) else content[0]["text"]
         for name, value in sample.input.items():
-            for text in filter(None, value if isinstance(value, list) else [value]):
+            for text in filter(None, flat([value])):
                 assert name in beside(task) or str(text).strip() in shown
         if task.name in {"translation", "summarization"}:
             assert all(reference not in str(messages) for reference in sample.references)
@@ -182,19 +183,34 @@ def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public
     if task.name == "code":
         need_sandbox()
     check_metrics(task)
-    # Without targets, answers that are right are given with the schema.
-    given = public.schema.get("answers")
-    responses = map(Response, given) if given else (answered(task, one) for one in task.dataset.samples)
     outcomes = [
-        Outcome(sample.id, 0, "", response)
-        for sample, response in zip(task.dataset.samples, responses, strict=True)
+        Outcome(sample.id, 0, "", right_answer(public, sample, place))
+        for place, sample in enumerate(task.dataset.samples)
     ]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
-    headline = [name for metric in scored.metrics.values() for name in metric.headline]
-    values = {one.metric: one.value / one.maximum for one in scored.aggregates}
-    assert values
-    assert np.allclose([values[name] for name in headline], 1.0)
+    headline = {name for metric in scored.metrics.values() for name in metric.headline}
+    found = [one for one in scored.aggregates if one.metric in headline and not np.isnan(one.value)]
+    assert found
+    best = [one.maximum if one.higher_is_better else 0.0 for one in found]
+    assert np.allclose([one.value for one in found], best)
+
+
+def right_answer(public: Public, sample: Sample, place: int) -> Response:
+    """The answer that an example shows; else the schema's, by row or by a part of the question."""
+    task, answers = public.task, public.schema.get("answers", {})
+    if isinstance(answers, list):
+        return Response(answers[place])
+    question = task.prompt.question(sample) if answers else ""
+    told = next((answer for part, answer in answers.items() if part in question), None)
+    if told is None and task.name != "tool_use":
+        told = task.prompt.answer(public.config.fewshot.answer, sample)
+    if told is not None:
+        return Response(told)
+    calls = json.loads(sample.target)  # they stand in a field of their own
+    return Response("", tool_calls=[
+        {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
+    ])  # fmt: skip
 
 
 def test_examples_need_no_more_than_their_number(public: Public) -> None:
