@@ -1,7 +1,8 @@
 """What a reply is held to: acceptable texts, and checks that its words can be put to.
 
-An expectation is a text, a list of acceptable texts, or a mapping of checks that may have `reference` (a text)
-or `references` (a list) among them. A conversation has one for each of its turns, or None where a turn is free.
+An expectation is a text, a list of acceptable texts, or a mapping of checks that may have `reference` (a
+text) or `references` (a list) among them. A conversation has one for each of its turns, or None where a
+turn is free.
 """
 
 from __future__ import annotations
@@ -14,11 +15,7 @@ from typing import Any
 
 from evalkit.errors import MetricError, did_you_mean
 from evalkit.metrics.text import UNSPACED, quoted, scripted_words, words
-from evalkit.records import Sample, text_of
-
-TURNS = "turns"
-"""The input field with the user's turns."""
-REFERENCES = ("reference", "references")
+from evalkit.records import REFERENCES, TURNS, Sample
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'"})
 # "1,250.50", "-3", "7"; a minus after a digit or letter is a dash ("3-4").
@@ -28,7 +25,7 @@ _INSIDE_WORD = re.compile(r"(?<=\w)['.,\-](?=\w)")
 
 def turn_count(sample: Sample) -> int:
     """Return how many turns the user has: those of the input field `turns`, or one."""
-    turns = sample.input.get(TURNS)
+    turns = sample.fields.get(TURNS)
     return max(1, len(turns)) if isinstance(turns, Sequence) and not isinstance(turns, str) else 1
 
 
@@ -46,15 +43,15 @@ def expectations(sample: Sample, column: str | None, metric: str) -> list[Any]:
     if len(value) != n:
         what = "target" if column is None else f'column "{column}"'
         raise MetricError(
-            f'{metric}: sample "{sample.id}" has {n} turns, and its {what} is a list of {len(value)}; give one '
-            "for each turn, null where a turn is free"
+            f'{metric}: sample "{sample.id}" has {n} turns, and its {what} is a list of {len(value)}; '
+            "give one for each turn, null where a turn is free"
         )
     return value
 
 
 def found_in(sample: Sample, path: str) -> Any:
     """Return the value at a column or dotted path of target, input or metadata; None where there is none."""
-    for place in (sample.target, sample.input, sample.metadata):
+    for place in (sample.target, sample.fields, sample.metadata):
         value = member(place, path)
         if value is not None:
             return value
@@ -70,27 +67,13 @@ def member(value: Any, path: str) -> Any:
     return value
 
 
-def references_in(expectation: Any) -> tuple[str, ...]:
-    """Return the acceptable texts of an expectation; none where it has only checks, or is None."""
-    if isinstance(expectation, Mapping):
-        found = [expectation[name] for name in REFERENCES if name in expectation]
-        return tuple(text for one in found for text in references_in(one))
-    if expectation is None:
-        return ()
-    if isinstance(expectation, str):
-        return (expectation,)
-    if isinstance(expectation, Sequence):
-        return tuple(text_of(one) for one in expectation if one is not None)
-    return (text_of(expectation),)
-
-
 def has_checks(expectation: Any) -> bool:
     """Whether an expectation has any check."""
     return isinstance(expectation, Mapping) and any(name not in REFERENCES for name in expectation)
 
 
 def check_expectation(expectation: Any, where: str) -> None:
-    """Raise MetricError for a check that is not known, or not of its form; `where` names metric and sample."""
+    """Raise MetricError for an unknown check, or one not of its form; `where` names metric and sample."""
     if not isinstance(expectation, Mapping):
         return
     for name, wanted in expectation.items():

@@ -25,7 +25,7 @@ def built(metric: Metric | Mapping[str, Any], setting: str) -> Metric:
     """Return the metric that `{_target_: …, option: value}` names; MetricError where it names none."""
     if isinstance(metric, Metric):
         return metric
-    if not isinstance(metric, Mapping) or "_target_" not in metric:
+    if "_target_" not in metric:
         raise MetricError(f"{setting}: write {{_target_: <class>, <option>: <value>}}, not {metric!r}")
     options = {name: one for name, one in metric.items() if name != "_target_"}
     found = construct(plugin(metric["_target_"], setting, NEEDED), options, setting)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric
-from evalkit.metrics.expectation import member, references_in
-from evalkit.metrics.inner import PartsMetric, built, described
+from evalkit.metrics.expectation import member
 from evalkit.metrics.inner import Part as Found
-from evalkit.records import Generation, Response, Sample, text_of
+from evalkit.metrics.inner import PartsMetric, built, described
+from evalkit.records import Generation, Response, Sample, acceptable, text_of
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
@@ -21,9 +22,9 @@ ACCURACY = {"_target_": "evalkit.metrics.accuracy.Accuracy"}
 class Part(PartsMetric):
     """Another metric, of one field of answers and targets that are objects, in that metric's own scale.
 
-    `field` is the field's name (dots reach in), and stands before the other metric's names: `intent_accuracy`.
-    `metric` is the other metric as a config names it. A sample whose target lacks the field is left out; an answer
-    that lacks it, or has null there, is wrong.
+    `field` is the field's name (dots reach in), and stands before the other metric's names:
+    `intent_accuracy`. `metric` is the other metric as a config names it. A sample whose target lacks the
+    field is left out; an answer that lacks it, or has null there, is wrong.
     """
 
     def __init__(self, *, field: str, metric: Metric | Mapping[str, Any] = ACCURACY) -> None:
@@ -97,8 +98,8 @@ class Part(PartsMetric):
         return None if part is None else self.inner.explain(*part)
 
     def _part(self, sample: Sample) -> Sample | None:
-        references = references_in(member(sample.target, self.field))
+        references = acceptable(member(sample.target, self.field))
         if not references:
             return None
         target = references[0] if len(references) == 1 else list(references)
-        return Sample(sample.id, sample.input, target, sample.metadata, sample.group)
+        return replace(sample, target=target)

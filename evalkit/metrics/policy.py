@@ -21,16 +21,16 @@ NAME = "rule"
 class Policy(Metric):
     """Share in [0, 1] of replies that keep every rule of their sample, and of all rules that are kept.
 
-    `column` (in target, input or metadata; dots reach in) holds a sample's rules: a list of mappings, each with
-    the checks that `turn_checks` knows and a name under `rule` for messages. `field` is the field of a structured
-    answer that holds the reply; null for the whole answer. A reply that is absent keeps no rule. Samples without
-    rules are left out.
+    `column` (in target, input or metadata; dots reach in) holds a sample's rules: a list of mappings, each
+    with the checks that `turn_checks` knows and a name under `rule` for messages. `field` is where the
+    reply stands in an answer that is an object; any other answer is the reply itself. A reply that is
+    absent keeps no rule. Samples without rules are left out.
     """
 
     names = ("policy_adherence", "rules_kept")
     needs_target = False
 
-    def __init__(self, *, column: str = "policy", field: str | None = None) -> None:
+    def __init__(self, *, column: str = "policy", field: str = "reply") -> None:
         self.column, self.field = column, field
 
     @property
@@ -41,14 +41,14 @@ class Policy(Metric):
     @property
     def signature(self) -> str:
         """For example `rules:policy|of:reply`."""
-        return options_text({"rules": self.column, "of": self.field or "answer"})
+        return options_text({"rules": self.column, "of": self.field})
 
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Check the rules."""
         if not sum(len(self._rules(sample)) for sample in samples):
             raise MetricError(
-                f'policy: no sample has a rule in "{self.column}"; set metrics.policy.column=<column> to a list of '
-                "checks, such as [{rule: asks for the number, contains_any: [order number]}]"
+                f'policy: no sample has a rule in "{self.column}"; set metrics.policy.column=<column> to a list '
+                "of checks, such as [{rule: asks for the number, contains_any: [order number]}]"
             )
         return self
 
@@ -83,7 +83,7 @@ class Policy(Metric):
 
     def _why(self, generation: Generation, rule: Mapping[str, Any]) -> list[str]:
         answer = generation.prediction
-        reply = member(answer, self.field) if self.field is not None else answer
+        reply = member(answer, self.field) if isinstance(answer, Mapping) else answer
         if reply is None:
             return [f"no reply{'' if generation.unparsed is None else f': {generation.unparsed}'}"]
         return failed_checks(text_of(reply), {name: one for name, one in rule.items() if name != NAME})
@@ -93,7 +93,9 @@ class Policy(Metric):
         rules = [found] if isinstance(found, Mapping) else found or []
         where = f'policy: sample "{sample.id}"'
         for rule in rules:
-            bare = {name: one for name, one in rule.items() if name != NAME} if isinstance(rule, Mapping) else {}
+            bare = (
+                {name: one for name, one in rule.items() if name != NAME} if isinstance(rule, Mapping) else {}
+            )
             if not has_checks(bare):
                 raise MetricError(f"{where}: a rule is a mapping with at least one check, not {rule!r}")
             check_expectation(bare, where)

@@ -22,11 +22,12 @@ Pair = tuple[str, str]
 class Slots(Metric):
     """Micro-averaged F1, precision and recall in [0, 1] of slot values, and the share of samples all right.
 
-    A slot is right when its name and value are the target's; values are compared by their text without regard to
-    case, width and space around them. A list holds several values of a slot; null, an empty text and an absent slot
-    are the same. F1 is 2tp / (2tp + fp + fn) over all samples, as in slot filling and dialogue state tracking, where
-    `slot_accuracy` is called joint goal accuracy (Wu et al. 2019, arXiv 1905.08743). `field` is where the slots
-    stand in answer and target (dots reach in); null where these are the slots themselves.
+    A slot is right when its name and value are the target's; values are compared by their text without
+    regard to case, width and space around them. A list holds several values of a slot; null, an empty text
+    and an absent slot are the same. F1 is 2tp / (2tp + fp + fn) over all samples, as in slot filling and
+    dialogue state tracking, where `slot_accuracy` is called joint goal accuracy (Wu et al. 2019, arXiv
+    1905.08743). `field` is where the slots stand in answer and target (dots reach in); null where these are
+    the slots themselves.
     """
 
     names = ("slot_f1", "slot_precision", "slot_recall", "slot_accuracy")

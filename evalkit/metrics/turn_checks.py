@@ -1,4 +1,4 @@
-"""Checks of a conversation's replies: the share of turns, and of whole conversations, that pass all of them."""
+"""Checks of a conversation's replies: the share of turns, and of whole conversations, that pass."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _NOTHING = Response("")
 
 
 class TurnChecks(Metric):
-    """Share in [0, 1] of replies that pass their checks: `turn_accuracy`, `conversation_accuracy`, and by turn.
+    """Share in [0, 1] of replies that pass their checks: all, by conversation and by turn.
 
-    A turn's checks are a mapping among the target's (a list as long as the turns, null where a turn is free), or
-    those of another `column`:
+    A turn's checks are a mapping among the target's (a list as long as the turns, null where a turn is
+    free), or those of another `column`:
 
-    - `contains_any`, `contains_all`, `contains_none`: words or phrases, whatever their case, never inside a longer
-      word or number; one of a list's texts for `contains_all` may itself be a list, of alternatives
+    - `contains_any`, `contains_all`, `contains_none`: words or phrases, whatever their case, never inside a
+      longer word or number; one of a list's texts for `contains_all` may itself be a list, of alternatives
     - `equals_any`: the reply is one of these texts, but for case and punctuation around it
     - `regex`, `not_regex`: a pattern, or several, searched for without regard to case
     - `number`: the last number in the reply
     - `max_words`, `min_words`: "don't" is one word, and so is each Han character
 
-    A reply is right when all of its checks hold. `turn_accuracy` is the share of right replies among all that have
-    checks, `conversation_accuracy` that of conversations without a wrong one, `turn_accuracy@k` that of the k-th
-    replies. A reply that is missing or could not be parsed is wrong. `turns` is how many turns have a value of
-    their own; by default as many as the longest conversation has.
+    A reply is right when all of its checks hold. `turn_accuracy` is the share of right replies among all
+    that have checks, `conversation_accuracy` that of conversations without a wrong one, `turn_accuracy@k`
+    that of the k-th replies. A reply that is missing or could not be parsed is wrong. `turns` is how many
+    turns have a value of their own; by default as many as the longest conversation has.
     """
 
     needs_target = False
@@ -76,17 +76,19 @@ class TurnChecks(Metric):
             longest = max([longest, *(place + 1 for place in places)])
         if not longest:
             raise MetricError(
-                "turn_checks: no sample has a check; set dataset.target=<column> to a list of checks as long as the "
-                "turns, or metrics.turn_checks.column=<column>"
+                "turn_checks: no sample has a check; set dataset.target=<column> to a list of checks as long "
+                "as the turns, or metrics.turn_checks.column=<column>"
             )
         bound = copy.copy(self)
         bound.turns = self.turns or longest
         return bound
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
-        """Return (n, 4 + 2 * turns): right and checked replies, right and checked conversations, by turn alike."""
+        """Return (n, 4 + 2 * turns): right and checked replies, conversations, and the same turn by turn."""
         if self.turns is None:
-            raise MetricError("turn_checks: bind(samples) counts the turns; bind the metric first, or set turns")
+            raise MetricError(
+                "turn_checks: bind(samples) counts the turns; bind the metric first, or set turns"
+            )
         rows = np.zeros((len(generations), 2 + self.turns, 2))
         for row, generation, sample in zip(rows, generations, samples, strict=True):
             found = {place: not self._why(generation, sample, place, one)

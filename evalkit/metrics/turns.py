@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric
-from evalkit.metrics.expectation import expectations, references_in, turn_count
+from evalkit.metrics.expectation import expectations, turn_count
 from evalkit.metrics.inner import Part, PartsMetric, built, described
 from evalkit.metrics.replies import reply_at
-from evalkit.records import Generation, Sample
+from evalkit.records import Generation, Sample, acceptable
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
@@ -24,9 +25,9 @@ class Turns(PartsMetric):
     """A metric of texts applied to each reply of a conversation, in that metric's own scale.
 
     `metric` is the other metric as a config names it. `<name>@k` is its value over the k-th replies, and
-    `<name>@mean` over conversations, whose turns share a conversation's weight equally (for a mean over samples:
-    the mean over conversations of the mean over their turns). `turns` is how many turns are looked at; by
-    default as many as the longest conversation has.
+    `<name>@mean` over conversations, whose turns share a conversation's weight equally (for a mean over
+    samples: the mean over conversations of the mean over their turns). `turns` is how many turns are looked
+    at; by default as many as the longest conversation has.
 
     A turn's references are those of the target: a list as long as the turns with a text, a list of texts or
     null for each, or what is right of the last reply alone; `column` names another column with them. A turn
@@ -85,8 +86,8 @@ class Turns(PartsMetric):
         found = [one for sample in samples for one in self._expected(sample)]
         if not found:
             raise MetricError(
-                f"turns: no sample has a reference for a turn; set dataset.target=<column> to a list as long as "
-                f"the turns, or metrics.turns.column=<column>, for {type(self.inner).__name__}"
+                f"turns: no sample has a reference for a turn; set dataset.target=<column> to a list as long "
+                f"as the turns, or metrics.turns.column=<column>, for {type(self.inner).__name__}"
             )
         last = max(place for place, _ in found) + 1
         bound = self.rebound(self.inner.bind([one for _, one in found]), last)
@@ -118,9 +119,8 @@ class Turns(PartsMetric):
         """Return the turns that are scored, by place from 0, each as a sample of its own."""
         found = []
         for place, one in enumerate(expectations(sample, self.column, "turns")[: self.turns]):
-            references = references_in(one)
+            references = acceptable(one)
             if references or not self.inner.needs_target:
                 target = references[0] if len(references) == 1 else list(references) or None
-                name = f"{sample.id}, turn {place + 1}"
-                found.append((place, Sample(name, sample.input, target, sample.metadata, sample.group)))
+                found.append((place, replace(sample, id=f"{sample.id}, turn {place + 1}", target=target)))
         return found

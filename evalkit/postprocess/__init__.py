@@ -7,6 +7,7 @@ file in this room and a line here.
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
+from evalkit.postprocess.json_object import JsonObject
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.text import FirstLine, Regex, Strip
 
@@ -16,6 +17,7 @@ STEPS: dict[str, type[Step]] = {
         Code,
         FirstLine,
         JsonField,
+        JsonObject,
         Label,
         Regex,
         Strip,
@@ -28,6 +30,7 @@ __all__ = [
     "Context",
     "FirstLine",
     "JsonField",
+    "JsonObject",
     "Label",
     "Pipeline",
     "Regex",
