@@ -47,8 +47,8 @@ class Policy(Metric):
         """Check the rules."""
         if not sum(len(self._rules(sample)) for sample in samples):
             raise MetricError(
-                f'policy: no sample has a rule in "{self.column}"; set metrics.policy.column=<column> to a list '
-                "of checks, such as [{rule: asks for the number, contains_any: [order number]}]"
+                f'policy: no sample has a rule in "{self.column}"; set metrics.policy.column=<column> to a '
+                "list of checks, such as [{rule: asks for the number, contains_any: [order number]}]"
             )
         return self
 

@@ -33,8 +33,8 @@ class Label(Step):
 
     Case, width and punctuation around the text do not count, and a space may stand for "_". The whole text
     is tried first; else a single label must be named in it: none, or two different ones, is unparsed. A
-    label that is directly denied ("not positive", "不是正面"; English and Chinese are known) is not named: that
-    text says another label or none. Labels of one letter are found in prose too ("a"): capture them with
+    label that is directly denied ("not positive", "不是正面"; English and Chinese are known) is not named:
+    that text says another label or none. Labels of one letter are found in prose too ("a"): capture them with
     `regex` first.
     """
 
