@@ -209,19 +209,24 @@ def _request_keys(found: _Stored) -> Check:
         return Check("request keys", what, skipped=why)
     try:
         prompt = None if stored is None else Prompt(stored["name"], **stored["source"])
-        keys = [_request(found, model, prompt, line).key for line in found.lines]
+        made = [
+            (line, turn["request_key"], _request(found, model, prompt, line, place).key)
+            for line in found.lines
+            for place, turn in enumerate((*line.get("turns", ()), line))
+        ]
     except (EvalkitError, TypeError) as error:
         return Check("request keys", what, [f"the requests cannot be made again: {error}"])
     wrong = [
-        f"{_place(line)}: the request has another key"
-        for line, key in zip(found.lines, keys, strict=True)
-        if key != line["request_key"]
+        f"{_place(line)}: the request has another key" for line, stored_key, key in made if key != stored_key
     ]
-    return Check("request keys", f"{what} of {len(found.lines)} answers", wrong)
+    return Check("request keys", f"{what} of {len(made)} answers", wrong)
 
 
-def _request(found: _Stored, model: Model, prompt: Prompt | None, line: Mapping[str, Any]) -> Request:
-    sample, trial, replies = sample_of(line), line["trial"], replies_of(line)
+def _request(
+    found: _Stored, model: Model, prompt: Prompt | None, line: Mapping[str, Any], place: int
+) -> Request:
+    """Return the question of a line's conversation that stands at a place from 0."""
+    sample, trial, replies = sample_of(line), line["trial"], replies_of(line)[:place]
     question = Question(turn=len(replies)) if prompt is None else prompt.ask(sample, replies)
     if question is None:
         raise PromptError(f"{_place(line)}: the conversation ends before its last answer")
@@ -314,33 +319,36 @@ def _breakdowns(found: _Stored) -> Check:
 
 
 def _counts(found: _Stored) -> Check:
-    lines, answered, report = found.lines, found.answered, found.report
+    lines, report = found.lines, found.report
+    asked = [turn for line in lines for turn in (*line.get("turns", ()), line)]
+    answered = [turn for turn in asked if "failure" not in turn]
     made = {
-        "requests": len(lines),
+        "requests": len(asked),
         "answered": len(answered),
-        "failed": len(lines) - len(answered),
-        "cached": sum(line["cached"] for line in lines),
-        "unparsed": sum("unparsed" in line for line in answered),
-        "cut_off": sum(line["finish_reason"] == "length" for line in answered),
-        "refused": sum(bool(line.get("refusal")) for line in answered),
+        "failed": len(asked) - len(answered),
+        "cached": sum(one["cached"] for one in asked),
+        "unparsed": sum("unparsed" in line for line in found.answered),
+        "cut_off": sum(one["finish_reason"] == "length" for one in answered),
+        "refused": sum(bool(one.get("refusal")) for one in answered),
     }
     failures = Counter(line["failure"]["kind"] for line in lines if "failure" in line)
     wrong = [one for name, stored in report.counts.items() for one in _unlike(name, stored, made.get(name))]
     wrong += _unlike("failures", report.failures, dict(failures))
     wrong += _unlike("status", report.status, status_of(failures))
     for name, key in (("served", "model"), ("system_fingerprint", "system_fingerprint")):
-        told = Counter(line[key] for line in answered if key in line)
+        told = Counter(one[key] for one in answered if key in one)
         if told:  # reports of older versions have these in no line
             wrong += _unlike(f"model.{name}", report.model[name], dict(told))
-    return Check("counts", f"{len(lines)} requests by what became of them", wrong)
+    return Check("counts", f"{len(asked)} requests by what became of them", wrong)
 
 
 def _usage(found: _Stored) -> Check:
-    cost, usage = found.report.cost, total_usage(found.outcomes)
+    asked = [turn for one in found.outcomes for turn in one.turns]
+    cost, usage = found.report.cost, total_usage(asked)
     wrong = list(_unlike("usage", found.report.usage, asdict(usage)))
     if cost is not None:
         prices, batch = Prices(**cost["prices"]), found.at_hand.batch
-        fresh = total_usage([one for one in found.outcomes if not one.cached])
+        fresh = total_usage([one for one in asked if not one.cached])
         # What attempts without an answer cost is in no line; after scoring again nothing was paid at all.
         paid = price(fresh, prices, batch=batch) + cost.get("unanswered_usd", 0.0)
         wrong += _unlike("cost.usd", cost["usd"], price(usage, prices, batch=batch))
@@ -353,8 +361,9 @@ def _latencies(found: _Stored) -> Check:
 
     wrong: list[str] = []
     counts = []
+    asked = [turn for line in found.lines for turn in (*line.get("turns", ()), line)]
     for measure in ("latency", "time_to_first_token"):
-        known = [line[measure] for line in found.answered if line.get(measure) is not None]
+        known = [one[measure] for one in asked if one.get(measure) is not None]
         counts.append(len(known))
         for name, share in ((f"{measure}_p50", 0.5), (f"{measure}_p95", 0.95)):
             stored = found.report.timing.get(name)
