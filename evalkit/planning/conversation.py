@@ -23,7 +23,7 @@ WORD = "word "  # one token in OpenAI's vocabularies
 
 @dataclass
 class Ahead:
-    """All questions of a run; `later` maps keys of those that rest on a made-up reply to their turn from 0."""
+    """All questions of a run; `later` has the keys of those that rest on a made-up reply, and their turns."""
 
     jobs: list[Job] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
