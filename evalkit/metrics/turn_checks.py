@@ -77,7 +77,7 @@ class TurnChecks(Metric):
         if not longest:
             raise MetricError(
                 "turn_checks: no sample has a check; set dataset.target=<column> to a list of checks as long "
-                "as the turns, or metrics.turn_checks.column=<column>"
+                "as the turns, or metrics.turn_checks.column=<column>; metrics=[turns] compares with texts"
             )
         bound = copy.copy(self)
         bound.turns = self.turns or longest

@@ -23,7 +23,7 @@ from evalkit.datasets.base import FieldMap, Row
 from evalkit.datasets.base import load as load_rows
 from evalkit.errors import ConfigError, DatasetError
 from evalkit.postprocess import Unparsed
-from evalkit.records import Outcome, Response
+from evalkit.records import Outcome, Response, Sample
 from evalkit.scoring import Resampling, check_metrics, score
 from evalkit.search_path import shipped
 from evalkit.task import Task
@@ -71,7 +71,8 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
 
     disable_progress_bars()
     schema = SCHEMA_OF[name]
-    config = load([f"task={schema['task']}", f"dataset={name}", *overrides])
+    settings = [f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ())]
+    config = load([*settings, *overrides])
     features = Features.from_dict(schema["features"])
     splits = {
         split: schema["rows"] if split == config.dataset.split else changed(schema["rows"])
@@ -135,6 +136,9 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
     assert len(task.dataset.samples) == len(public.schema["rows"])
     for sample in task.dataset.samples:
         messages = task.prompt.render(sample)
+        if task.prompt.turns is not None:
+            assert messages[-1]["content"] == sample.input[task.prompt.turns][0]
+            continue
         for text in sample.input.values():
             assert str(text).strip() in str(messages[-1]["content"])
         if task.name in {"translation", "summarization"}:
@@ -144,16 +148,22 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
 def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public) -> None:
     task = public.task
     check_metrics(task)
-    outcomes = [
-        Outcome(sample.id, 0, "", Response(task.prompt.answer(None, sample)))
-        for sample in task.dataset.samples
-    ]
+    outcomes = [outcome_of(task, sample) for sample in task.dataset.samples]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
     headline = [name for metric in scored.metrics.values() for name in metric.headline]
     values = {one.metric: one.value / one.maximum for one in scored.aggregates}
     assert values
     assert np.allclose([values[name] for name in headline], 1.0)
+
+
+def outcome_of(task: Task, sample: Sample) -> Outcome:
+    """The answer as few-shot examples show it; of a conversation, the reference of every turn."""
+    if task.prompt.turns is None:
+        return Outcome(sample.id, 0, "", Response(task.prompt.answer(None, sample)))
+    replies = sample.target or ["free"] * len(sample.input[task.prompt.turns])
+    *earlier, last = (Outcome(sample.id, 0, "", Response(text)) for text in replies)
+    return replace(last, earlier=tuple(earlier))
 
 
 def test_examples_need_no_more_than_their_number(public: Public) -> None:
