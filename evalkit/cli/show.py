@@ -13,7 +13,7 @@ from evalkit.errors import ReportError, did_you_mean
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
 from evalkit.report.find import find
-from evalkit.report.line import generation_of, sample_of
+from evalkit.report.line import generation_of, replies_of, sample_of
 from evalkit.report.markdown import harmless
 from evalkit.report.overview import score_table
 from evalkit.report.remarks import drift, ending
@@ -127,7 +127,14 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
 
 def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sample", f"{line['id']}, trial {line['trial']}"
-    for message in Requests(report).messages(line) or ():
+    requests = Requests(report)
+    messages = requests.messages(line)
+    if messages is None:  # recorded: what was said is known all the same
+        for place, (user, reply) in enumerate(requests.talk(line), start=1):
+            yield f"user, turn {place}", user
+            if place <= len(replies_of(line)):
+                yield f"reply, turn {place}", str(reply)
+    for message in messages or ():
         yield message["role"], text_in(message)
     if "failure" in line:
         failure = line["failure"]

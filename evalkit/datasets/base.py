@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from evalkit.datasets.fingerprint import Fingerprint, problem
 from evalkit.datasets.order import shuffled
 from evalkit.errors import DatasetError, did_you_mean
-from evalkit.records import Sample, canonical_json, content_hash, text_of
+from evalkit.records import TURNS, Sample, canonical_json, content_hash, text_of
 
 DEFAULT_ID = "id"
 IMPOSSIBLE, ANSWERABLE = "is_impossible", "answerable"
@@ -214,7 +214,6 @@ def _not_json(source: str, row: Row) -> DatasetError:
 
 def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     used = {fields.id or DEFAULT_ID}
-    target = _target(row, source, fields.target, fields) if fields.target is not None else None
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
@@ -225,6 +224,10 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
         hidden = used | {_root(row, fields.target or "")}
         inputs = {name: value for name, value in row.columns.items() if name not in hidden}
         used.update(inputs)
+    target = None
+    if fields.target is not None:
+        free = isinstance(inputs.get(TURNS), list)
+        target = _target(row, source, fields.target, fields, free=free)
     group = None
     if fields.group is not None:
         value = required(row, source, fields.group, "dataset.group")
@@ -249,10 +252,13 @@ def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
 
-def _target(row: Row, source: str, path: str, fields: FieldMap) -> Any:
+def _target(row: Row, source: str, path: str, fields: FieldMap, *, free: bool) -> Any:
+    """Return the target; a conversation is `free` to have none, or none for some of its turns."""
     target = required(row, source, path, "dataset.target")
     if fields.unanswerable and (target in (None, "", [], [""]) or row.columns.get(IMPOSSIBLE) is True):
         return []
+    if free and not fields.labels:
+        return target or None
     if target is None or target == [] or (isinstance(target, list) and None in target):
         raise DatasetError(
             f'{row.place(source)}: the target column "{path}" is empty or holds null; '

@@ -169,6 +169,9 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
     assert len(task.dataset.samples) == len(public.schema["rows"])
     for sample in task.dataset.samples:
         messages = task.prompt.render(sample)
+        if task.prompt.turns is not None:
+            assert messages[-1]["content"] == sample.input[task.prompt.turns][0]
+            continue
         content = messages[-1]["content"]
         shown = content if isinstance(content, str) else content[0]["text"]
         for name, value in sample.input.items():
@@ -183,10 +186,7 @@ def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public
     if task.name == "code":
         need_sandbox()
     check_metrics(task)
-    outcomes = [
-        Outcome(sample.id, 0, "", right_answer(public, sample, place))
-        for place, sample in enumerate(task.dataset.samples)
-    ]
+    outcomes = [outcome_of(public, sample, place) for place, sample in enumerate(task.dataset.samples)]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
     headline = {name for metric in scored.metrics.values() for name in metric.headline}
@@ -211,6 +211,16 @@ def right_answer(public: Public, sample: Sample, place: int) -> Response:
     return Response("", tool_calls=[
         {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
     ])  # fmt: skip
+
+
+def outcome_of(public: Public, sample: Sample, place: int) -> Outcome:
+    """The right answer; of a conversation, the reference of every turn."""
+    turns = public.task.prompt.turns
+    if turns is None:
+        return Outcome(sample.id, 0, "", right_answer(public, sample, place))
+    replies = sample.target or ["free"] * len(sample.input[turns])
+    *earlier, last = (Outcome(sample.id, 0, "", Response(text)) for text in replies)
+    return replace(last, earlier=tuple(earlier))
 
 
 def test_examples_need_no_more_than_their_number(public: Public) -> None:
