@@ -83,7 +83,19 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
-    return replace(dataset, name=config.name or name_of(config.path), origin=origin)
+    name = config.name or getattr(source, "title", None) or name_of(config.path)
+    return replace(dataset, name=name, origin=origin)
+
+
+def pinned(config: RunConfig) -> RunConfig:
+    """Return the settings with the data named so that it can be found again: `latest` moves on."""
+    from dataclasses import replace
+
+    pin = getattr(plugin(config.dataset._target_, "dataset", ("rows",)), "pin", None)
+    if pin is None:
+        return config
+    path = pin(config.dataset.path, **config.dataset.options)
+    return replace(config, dataset=replace(config.dataset, path=path))
 
 
 def build_source(config: DatasetConfig) -> Source:
@@ -91,6 +103,8 @@ def build_source(config: DatasetConfig) -> Source:
     from evalkit.datasets.paths import Several, expand
 
     cls = plugin(config._target_, "dataset", ("rows",))
+    if getattr(cls, "whole", False):
+        return _loader(cls, config, config.path)
     files = expand(_data_path(config.path))
     if len(files) > 1:
         sources = [_loader(cls, config, one) for one in files]
@@ -98,7 +112,7 @@ def build_source(config: DatasetConfig) -> Source:
     return _loader(cls, config, files[0] if files else None)
 
 
-def _loader(cls: type[Any], config: DatasetConfig, path: str | None) -> Source:
+def _loader(cls: type[Any], config: DatasetConfig, path: Any) -> Source:
     taken = takes(cls)
     check_options(config.options, [one for one in taken if one not in OF_DATASET], cls, "dataset.options")
     always: dict[str, Any] = {"path": path, "encoding": config.encoding}
@@ -236,6 +250,22 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
         cls = plugin(value["_target_"], f"metrics.{family}", METRIC)
         metrics[family] = construct(cls, options, f"metrics.{family}")
     return metrics
+
+
+def asked_by(task: Task, model: Model) -> Task:
+    """Return the task whose metrics know who is asked, and by which prompt."""
+    from dataclasses import replace
+
+    prompt = task.prompt.sha256 if model.needs_prompt else None
+    return replace(task, metrics=asked(task.metrics, model.name, prompt))
+
+
+def asked(metrics: Mapping[str, Metric], model: str, prompt: str | None) -> dict[str, Metric]:
+    """Return the metrics knowing who was asked, and by which prompt: a judge's are part of their key."""
+    # A third party's metric need not have it.
+    return {
+        name: one.asked(model, prompt) if hasattr(one, "asked") else one for name, one in metrics.items()
+    }
 
 
 def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -127,6 +127,7 @@ def load(
         chosen = islice(_unique(named, source.name), limit)
     else:
         chosen = shuffled(named, shuffle, limit, partial(_twice, source.name))
+    added = getattr(source, "added", ())
     fingerprint = Fingerprint()
     samples: list[Sample] = []
     for row, identifier in chosen:
@@ -134,7 +135,7 @@ def load(
             fingerprint.add(row.columns)
         except (TypeError, ValueError, RecursionError):
             raise _not_json(source.name, row) from None
-        samples.append(_sample(row, identifier, source.name, fields))
+        samples.append(_with_added(_sample(row, identifier, source.name, fields), added))
     if not counts["read"]:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
     if not samples:
@@ -225,6 +226,19 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
         group = None if value is None or value == "" else _name_of(value)  # then a cluster of its own
     metadata = {name: value for name, value in row.columns.items() if name not in used}
     return Sample(id=identifier, input=inputs, target=target, metadata=metadata, group=group)
+
+
+def _with_added(sample: Sample, names: Sequence[str]) -> Sample:
+    """Return the sample with these columns, which the loader made itself, among what was added to it."""
+    found = {name: part[name] for part in (sample.metadata, sample.input) for name in names if name in part}
+    if not found:
+        return sample
+    return replace(
+        sample,
+        input={name: value for name, value in sample.input.items() if name not in found},
+        metadata={name: value for name, value in sample.metadata.items() if name not in found},
+        added={**sample.added, **found},
+    )
 
 
 def _root(row: Row, path: str) -> str:

@@ -8,6 +8,8 @@ from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
 from evalkit.postprocess.label import Label
+from evalkit.postprocess.preference import Preference, Scores
+from evalkit.postprocess.score import Score
 from evalkit.postprocess.text import FirstLine, Regex, Strip
 
 STEPS: dict[str, type[Step]] = {
@@ -17,7 +19,10 @@ STEPS: dict[str, type[Step]] = {
         FirstLine,
         JsonField,
         Label,
+        Preference,
         Regex,
+        Score,
+        Scores,
         Strip,
     )
 }
@@ -30,7 +35,10 @@ __all__ = [
     "JsonField",
     "Label",
     "Pipeline",
+    "Preference",
     "Regex",
+    "Score",
+    "Scores",
     "Step",
     "Strip",
     "Unparsed",
