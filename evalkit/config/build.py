@@ -263,9 +263,7 @@ def asked_by(task: Task, model: Model) -> Task:
 def asked(metrics: Mapping[str, Metric], model: str, prompt: str | None) -> dict[str, Metric]:
     """Return the metrics knowing who was asked, and by which prompt: a judge's are part of their key."""
     # A third party's metric need not have it.
-    return {
-        name: one.asked(model, prompt) if hasattr(one, "asked") else one for name, one in metrics.items()
-    }
+    return {name: one.asked(model, prompt) if hasattr(one, "asked") else one for name, one in metrics.items()}
 
 
 def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:

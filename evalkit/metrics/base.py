@@ -70,7 +70,7 @@ class Metric:
         return ""
 
     def asked(self, model: str, prompt: str | None) -> Self:  # noqa: ARG002 - most metrics do not care who
-        """Return the metric with what depends on who was asked frozen: the model's name, the prompt's hash."""
+        """Return the metric knowing who was asked, by the model's name, and by the prompt of which hash."""
         return self
 
     def bind(self, samples: Sequence[Sample]) -> Self:  # noqa: ARG002 - the default needs no data

@@ -1,4 +1,4 @@
-"""Pairwise preference: how often a judge prefers the candidate's answer, and how far its verdicts are its own.
+"""How often a judge prefers the candidate's answer, and what its verdicts owe to order and length.
 
 Verdicts are "A" (the baseline's answer), "B" (the candidate's) or "tie", as the post-processing step
 `preference` gives them; `task.vary.swap` has every second trial show the answers in the other order.
@@ -35,7 +35,7 @@ class Preference(JudgeMetric):
     counted as wrong it would favour A, and exchanging A and B must give one minus the win rate.
     """
 
-    names = ("win_rate", "wins", "ties", "consistency")
+    names: tuple[str, ...] = ("win_rate", "wins", "ties", "consistency")
     null: ClassVar[Mapping[str, float]] = {"win_rate": 0.5}
 
     def __init__(

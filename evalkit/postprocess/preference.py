@@ -19,12 +19,13 @@ _KEYS = ("winner", "verdict", "preference", "preferred", "better", "choice", "�
 _SIDES = {
     **dict.fromkeys(("a", "1", "first", "a>b", "a>>b", "第一", "甲"), A),
     **dict.fromkeys(("b", "2", "second", "b>a", "b>>a", "第二", "乙"), B),
-    **dict.fromkeys(("c", "tie", "tied", "draw", "equal", "a=b", "b=a", "none", "neither", "both", "平局", "平手", "相同"), TIE),
-}  # fmt: skip
+    **dict.fromkeys(("c", "tie", "tied", "draw", "equal", "a=b", "b=a", "none", "neither", "both"), TIE),
+    **dict.fromkeys(("平局", "平手", "相同"), TIE),
+}
 _WHO = r"(?:(?:the|assistant|answer|response|text|model|option|回答|答案|助手|文本)\s*)*"
 _SIDE = r"(?P<side>[abc12](?![\w.])|first\b|second\b|tied?\b|draw\b|equal\b|平局|平手|相同)"
 _BRACKETED = re.compile(r"\[\[\s*(?P<side>[^\[\]\n]{1,20}?)\s*\]\]")
-# "Winner: A", "my final verdict is: Answer B", "结论:平局", "更好的回答是B"
+# Read are "Winner: A", "my final verdict is: Answer B", "结论:平局", "更好的回答是B" and the like.
 _LABELLED = re.compile(
     r"(?:\b(?:winner|verdict|preference|preferred)\b|\b(?:better|best)\s+(?:answer|response|text|assistant)\b"
     r"|结论|胜者|更好的(?:回答|答案|文本)?)[\"'*_`\s]*(?::|=|\bis\b|为|是)+[\"'*_`\s:]*"
@@ -35,7 +36,7 @@ _ALONE = re.compile(rf"[*_`\"'\s]*{_WHO}{_SIDE}[*_`\"'\s.。!]*", re.IGNORECASE)
 _NUMBER = r"\d+(?:\.\d+)?"
 _OF = r"(?:\s*/\s*\d+)?"
 _FIRST_LINE = re.compile(rf"\s*({_NUMBER}){_OF}\s*(?:,|;|\s|and)\s*({_NUMBER}){_OF}[\s.]*")
-# "Assistant 1: 8", "Answer B gets 7/10"
+# Both "Assistant 1: 8" and "Answer B gets 7/10" are such.
 _NAMED = re.compile(
     rf"(?:assistant|answer|response|回答|助手)\s*(?P<who>[12AB])\b(?:'s)?(?:\s+score)?[*_\s]*"
     rf"(?::|=|\bgets\b|\bis\b|\bscored?\b)[*_\s]*(?P<score>{_NUMBER}){_OF}",

@@ -21,18 +21,20 @@ WIDTH = {0xFF01 + place: 0x21 + place for place in range(94)} | {0x3000: 0x20, 0
 NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _KEYS = ("score", "rating", "grade", "overall_score", "overall", "评分", "分数", "得分", "总分")
 _REST = r"(?P<rest>[^\n]{0,20})"
-# "Score: 7", "**Final score:** 7/10", "Rating (1-10) = 7", "a score of 7", "评分为8分"
+# Read are "Score: 7", "**Final score:** 7/10", "Rating (1-10) = 7", "a score of 7", "评分为8分" and the like.
 _LABELLED = re.compile(
     r"(?:\b(?:score|rating|grade)\b|评分|得分|分数|打分|总分) \s* (?:\([^()\n]{0,30}\))? [\"'*_`\s]*"
-    rf"(?: : | = | [–—] | \bis\b | \bof\b | 为 | 是 ) [\"'*_`\s\[]* (?P<score>{NUMBER}) {_REST}",
+    rf"(?: : | = | [\u2013\u2014] | \bis\b | \bof\b | 为 | 是 ) [\"'*_`\s\[]* (?P<score>{NUMBER}) {_REST}",
     re.VERBOSE | re.IGNORECASE,
 )
 _BRACKETED = re.compile(rf"\[\[\s*(?P<score>{NUMBER})(?P<rest>[^\]\n]{{0,20}})\]\]")
 _SHARE = re.compile(rf"(?<![\d./])(?P<score>{NUMBER})(?P<rest>\s*(?:/|out\s+of)\s*\d+(?:\.\d+)?)(?![\d/])")
-_POINTS = re.compile(rf"(?<!满分)(?<!满分为)(?<![\d./])(?P<score>{NUMBER})\s*分(?![钟之析为类别段成明享布])(?P<rest>)")
+_POINTS = re.compile(
+    rf"(?<!满分)(?<!满分为)(?<![\d./])(?P<score>{NUMBER})\s*分(?![钟之析为类别段成明享布])(?P<rest>)"
+)
 _ALONE = re.compile(rf"[*_`\"'\s]*(?P<score>{NUMBER})(?P<rest>)[*_`\"'\s.。]*")
 _OF = re.compile(r"[*_`\s]*(?:/|out\s+of)\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
-_RANGE = re.compile(r"\s*(?:[-–—~]|to|到|至)\s*\d")
+_RANGE = re.compile(r"\s*(?:[-\u2013\u2014~]|to|到|至)\s*\d")
 _ENDS = 2
 
 
@@ -54,8 +56,8 @@ class Score(Step):
 
     With `weighted` it is the expected score: the tokens that could have stood in the score's place, weighted
     by their probabilities and normalised over the scale's whole numbers (G-Eval, Liu et al. 2023, arXiv
-    2303.16634, section 2: p(s) × s summed; there estimated by sampling, here read from `top_logprobs`). That
-    needs model.params.logprobs; where the score is no single token it is unparsed.
+    2303.16634, section 2: the sum of p(s) s; there estimated by sampling, here read from
+    `top_logprobs`). That needs model.params.logprobs; where the score is no single token it is unparsed.
     """
 
     name = "score"
@@ -110,6 +112,8 @@ class Score(Step):
         tokens = _tokens(logprobs)
         if not tokens:
             raise Unparsed("no log-probabilities: set model.params.logprobs=true")
+        if found.start < 0:
+            raise Unparsed("it is not clear where the score stands")
         # In bytes: a token may be half of a character.
         whole, before = b"".join(token for token, _ in tokens), text[: found.start].encode()
         offset = whole.rfind(text.encode())
@@ -139,12 +143,12 @@ class Score(Step):
         return sum(score * weight for score, weight in weights.items()) / total
 
 
-def ends_of(scale: Sequence[float], where: str) -> tuple[float, float]:
+def ends_of(scale: Any, where: str) -> tuple[float, float]:
     """Return the ends of a scale; ConfigError for what is none."""
-    fit = not isinstance(scale, str) and len(scale) == _ENDS
-    if not fit or not all(isinstance(end, int | float) for end in scale) or not scale[0] < scale[1]:
-        raise ConfigError(f"{where}: scale must be [lowest, highest], like [1, 10], got {scale!r}")
-    return float(scale[0]), float(scale[1])
+    ends = list(scale) if isinstance(scale, Sequence) else []
+    if len(ends) == _ENDS and all(isinstance(end, int | float) for end in ends) and ends[0] < ends[1]:
+        return float(ends[0]), float(ends[1])
+    raise ConfigError(f"{where}: scale must be [lowest, highest], like [1, 10], got {scale!r}")
 
 
 def _found(match: re.Match[str]) -> Found:

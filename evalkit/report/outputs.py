@@ -1,4 +1,4 @@
-"""The outputs of other runs as rows, so that a judge can be asked about them: one run's, or two runs' in pairs.
+"""Outputs of other runs as rows, so that a judge can be asked about them: one run's, or two runs' in pairs.
 
 A judge is a run of its own whose samples are these rows. What the judged model wrote, and what it had been
 asked, are `added` to a sample: no part of what is compared, so that two judged runs can be.
@@ -16,7 +16,7 @@ from evalkit.datasets.base import Row
 from evalkit.errors import DatasetError, PromptError
 from evalkit.prompts.turns import said
 from evalkit.records import content_hash, text_of
-from evalkit.report.base import Report, read
+from evalkit.report.base import read
 from evalkit.report.find import find
 from evalkit.report.line import replies_of, sample_of
 from evalkit.report.requests import Requests
@@ -132,7 +132,7 @@ class RunOutputs:
 
     def __init__(self, path: Any, *, results_dir: str = "results") -> None:
         if not path or isinstance(path, list):
-            raise DatasetError("dataset=run judges one run: set dataset.path=RUN (latest:writing, an id, a path)")
+            raise DatasetError("dataset=run reads one run: set dataset.path=RUN (latest:TASK, an id, a path)")
         self._judged = _Judged(path, results_dir)
         self.name = f"run {self._judged.report.run_id}"
         self.title = self._judged.report.dataset["name"]
@@ -179,7 +179,7 @@ class RunPairs:
     def __init__(self, path: Any, *, results_dir: str = "results") -> None:
         if not isinstance(path, list) or len(path) != 2:  # noqa: PLR2004
             raise DatasetError(
-                "dataset=pair judges two runs: set dataset.path=[BASELINE,CANDIDATE] (ids, paths, latest:TASK)"
+                "dataset=pair reads two runs: set dataset.path=[BASELINE,CANDIDATE] (ids, paths, latest:TASK)"
             )
         self._a, self._b = (_Judged(one, results_dir) for one in path)
         if self._a.report.run_id == self._b.report.run_id:
@@ -202,7 +202,7 @@ class RunPairs:
         return (*_left_out(self._a), *_left_out(self._b), *told)
 
     def rows(self) -> Iterator[Row]:
-        """Yield one row for each sample and trial that both runs answered; DatasetError when there is none."""
+        """Yield one row for each sample and trial that both answered; DatasetError when there is none."""
         a, b = self._a, self._b
         self._lost.clear()
         shared = []

@@ -1,0 +1,56 @@
+"""`evalkit judge`: short for `evalkit run task=judge_… dataset.path=RUN`, a run over another run's outputs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+EPILOG = """The judge is the model of a new run, with a report like any other; settings are those of evalkit run.
+
+examples:
+  evalkit judge latest:writing model=gpt-4.1
+  evalkit judge latest:writing --against 20260131-1200 model=gpt-4.1
+  evalkit judge latest:qa --reference model=gpt-4.1
+  evalkit judge latest:writing model=gpt-4.1 prompt.variables.scale=[1,5]
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    found = argparse.ArgumentParser(
+        "evalkit judge",
+        description="Ask a model to judge a stored run: by criteria, against another run, or by references.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    found.add_argument("run", metavar="RUN", help="a path, run id, unique prefix, latest or latest:TASK")
+    found.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="settings, as of evalkit run")
+    how = found.add_mutually_exclusive_group()
+    how.add_argument(
+        "--against",
+        metavar="BASELINE",
+        help="which answer is better, RUN's or this run's: each pair in both orders",
+    )
+    how.add_argument(
+        "--reference", action="store_true", help="correct, partially or incorrect by the reference answers"
+    )
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the judge and return the run's exit code."""
+    from evalkit.cli import run
+
+    options = parser().parse_intermixed_args(argv)
+    if options.against is not None:
+        words = ["task=judge_pairwise", f"dataset.path=[{_quoted(options.against)},{_quoted(options.run)}]"]
+    else:
+        task = "judge_reference" if options.reference else "judge_rubric"
+        words = [f"task={task}", f"dataset.path={_quoted(options.run)}"]
+    return run.main([*words, *options.overrides])
+
+
+def _quoted(name: str) -> str:
+    r"""Return a name as Hydra's grammar takes any text: in quotes, those inside escaped."""
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
