@@ -1,11 +1,11 @@
-"""`evalkit judge`: short for `evalkit run task=judge_… dataset.path=RUN`, a run over another run's outputs."""
+"""`evalkit judge`: short for `evalkit run task=judge_… dataset.path=RUN`, a run over another run's texts."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
-EPILOG = """The judge is the model of a new run, with a report like any other; settings are those of evalkit run.
+EPILOG = """The judge is the model of a new run, with a report like any other; settings are as in evalkit run.
 
 examples:
   evalkit judge latest:writing model=gpt-4.1
