@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from evalkit.errors import UsageError
+
+REGRESSED = 1
+
 EPILOG = """The judge is the model of a new run, with a report like any other; settings are as in evalkit run.
 
 examples:
@@ -34,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--reference", action="store_true", help="correct, partially or incorrect by the reference answers"
     )
+    found.add_argument(
+        "--gate",
+        action="store_true",
+        help="with --against: exit code 1 when RUN's answers are significantly worse (gate.alpha, one-sided)",
+    )
     return found
 
 
@@ -47,7 +56,36 @@ def main(argv: Sequence[str]) -> int:
     else:
         task = "judge_reference" if options.reference else "judge_rubric"
         words = [f"task={task}", f"dataset.path={_quoted(options.run)}"]
-    return run.main([*words, *options.overrides])
+    if options.gate and options.against is None:
+        raise UsageError("--gate judges a win rate: name the run to compare with, --against BASELINE")
+    words += options.overrides
+    return _gated(words) if options.gate else run.main(words)
+
+
+def _gated(words: Sequence[str]) -> int:
+    """Run, and return 1 where the win rate is significantly below one half."""
+    from dataclasses import replace
+
+    from evalkit.cli.output import note
+    from evalkit.cli.run import exit_code, perform, print_finished
+    from evalkit.config.compose import load
+    from evalkit.report.chance import tested
+
+    config = load(words)
+    finished = perform(config, words)
+    print_finished(finished.report, str(finished.folder))
+    code = exit_code(finished)
+    if code:
+        return code
+    for one in tested(replace(finished.report, folder=finished.folder)):
+        p = float(one.test.p_less[0])
+        if p < config.gate.alpha:
+            note(
+                f"REGRESSED: {one.name} is below {one.null:g} (one-sided p = {p:.2g} < {config.gate.alpha:g})"
+            )
+            return REGRESSED
+        note(f"PASSED: {one.name} is not significantly below {one.null:g} (one-sided p = {p:.2g})")
+    return 0
 
 
 def _quoted(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from evalkit.datasets.base import Row
 from evalkit.errors import DatasetError, PromptError
+from evalkit.metrics.base import SHORT_HASH
 from evalkit.prompts.turns import said
 from evalkit.records import content_hash, text_of
 from evalkit.report.base import read
@@ -234,6 +235,15 @@ class RunPairs:
             "output_b": second,
             "fence": _fence(asked, first, second),
         }
+
+
+def told(judged: Mapping[str, Any]) -> str:
+    """Return in a line who wrote what a run judged, from its report's `dataset.origin.judged`."""
+    prompt = judged["prompt"]
+    asked = "recorded outputs" if prompt is None else f"prompt {prompt[:SHORT_HASH]}"
+    return (
+        f"{judged['answers']} answers of {judged['model']} to {judged['task']}, {asked}, run {judged['run']}"
+    )
 
 
 def of_fields(line: Mapping[str, Any]) -> str:
