@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.client.base import Keyed
+from evalkit.errors import ConfigError
 from evalkit.report.slices import SETTING, check_columns, facts_of
 from evalkit.report.write import check_writable
 from evalkit.scoring import check_metrics
@@ -32,7 +33,13 @@ def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path
     """Raise a UsageError for what would end this run late."""
     model.check(task.dataset.samples)
     # Recorded outputs may hold anything; a server tells what it is asked for.
-    check_metrics(task, logprobs=not model.needs_prompt or _asks_logprobs(model))
+    logprobs = not model.needs_prompt or _asks_logprobs(model)
+    if task.postprocess.needs_logprobs and not logprobs:
+        raise ConfigError(
+            "task.postprocess: a step reads log-probabilities, and none are asked for; set "
+            "model.params.logprobs=true model.params.top_logprobs=20"
+        )
+    check_metrics(task, logprobs=logprobs)
     if slices:
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from evalkit.errors import UsageError
 
-REGRESSED = 1
+REGRESSED, INCONCLUSIVE = 1, 6
 
 EPILOG = """The judge is the model of a new run, with a report like any other; settings are as in evalkit run.
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _gated(words: Sequence[str]) -> int:
-    """Run, and return 1 where the win rate is significantly below one half."""
+    """Run; return 1 for a win rate significantly below one half, 6 in doubt where the policy fails it."""
     from dataclasses import replace
 
     from evalkit.cli.output import note
@@ -77,14 +77,17 @@ def _gated(words: Sequence[str]) -> int:
     code = exit_code(finished)
     if code:
         return code
+    alpha = config.gate.alpha
     for one in tested(replace(finished.report, folder=finished.folder)):
-        p = float(one.test.p_less[0])
-        if p < config.gate.alpha:
-            note(
-                f"REGRESSED: {one.name} is below {one.null:g} (one-sided p = {p:.2g} < {config.gate.alpha:g})"
-            )
+        less, more = float(one.test.p_less[0]), float(one.test.p_greater[0])
+        if less < alpha:
+            note(f"REGRESSED: {one.name} is below {one.null:g} (one-sided p = {less:.2g} < {alpha:g})")
             return REGRESSED
-        note(f"PASSED: {one.name} is not significantly below {one.null:g} (one-sided p = {p:.2g})")
+        if more < alpha:
+            note(f"IMPROVED: {one.name} is above {one.null:g} (one-sided p = {more:.2g} < {alpha:g})")
+            return 0
+        note(f"INCONCLUSIVE: {one.name} cannot be told from {one.null:g} (p = {less:.2g} and {more:.2g})")
+        return INCONCLUSIVE if config.gate.on_inconclusive == "fail" else 0
     return 0
 
 

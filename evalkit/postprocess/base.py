@@ -31,6 +31,11 @@ class Step:
     reads_refusals: ClassVar[bool] = False
     """Whether a refusal that the server marks as one is handed to it; else there is nothing to read in it."""
 
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether answers without log-probabilities are of no use to it."""
+        return False
+
     def __call__(self, value: Any) -> Any:
         """Return the next value; raise Unparsed when the output does not hold one."""
         raise NotImplementedError
@@ -58,6 +63,11 @@ class Pipeline:
     def needs_context(self) -> bool:
         """Whether some step looks at more than the text."""
         return any(getattr(step, "needs_context", False) for step in self._steps)
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether answers without log-probabilities are of no use to some step."""
+        return any(getattr(step, "needs_logprobs", False) for step in self._steps)
 
     @property
     def reads_refusals(self) -> bool:

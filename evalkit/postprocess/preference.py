@@ -23,7 +23,7 @@ _SIDES = {
     **dict.fromkeys(("平局", "平手", "相同"), TIE),
 }
 _WHO = r"(?:(?:the|assistant|answer|response|text|model|option|回答|答案|助手|文本)\s*)*"
-_SIDE = r"(?P<side>[abc12](?![\w.])|first\b|second\b|tied?\b|draw\b|equal\b|平局|平手|相同)"
+_SIDE = r"(?P<side>[abc12](?!\w|\.\d)|first\b|second\b|tied?\b|draw\b|equal\b|平局|平手|相同)"
 _BRACKETED = re.compile(r"\[\[\s*(?P<side>[^\[\]\n]{1,20}?)\s*\]\]")
 # Read are "Winner: A", "my final verdict is: Answer B", "结论:平局", "更好的回答是B" and the like.
 _LABELLED = re.compile(

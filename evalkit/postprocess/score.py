@@ -65,7 +65,12 @@ class Score(Step):
 
     def __init__(self, *, scale: Sequence[float] = (1, 10), weighted: bool = False) -> None:
         self._low, self._high = ends_of(scale, "post-processing step score")
-        self.weighted = weighted
+        self._weighted = weighted
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether scores are weighted."""
+        return self._weighted
 
     def __call__(self, value: Any) -> Any:
         """Return the score that is written."""
@@ -73,7 +78,7 @@ class Score(Step):
 
     def read(self, value: Any, context: Context) -> Any:
         """Return the score that is written, or the expected one where that is asked for."""
-        if not self.weighted:
+        if not self._weighted:
             return self(value)
         found = self._find(value.translate(WIDTH))
         self._checked(found)

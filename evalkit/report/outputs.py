@@ -96,8 +96,16 @@ class _Judged:
             for one in messages
             if one["role"] not in SYSTEM
         ]
-        talk = bool(line.get("turns") or self._setting("history"))
-        return Asked("\n\n".join(system), tuple(said[:-1]) if talk else (), said[-1]["content"])
+        # What the prompt itself says before, its examples above all, is no part of the conversation.
+        before = 2 * len(line.get("turns", ())) + len(self._history(line))
+        talk = said[-1 - before : -1]
+        return Asked("\n\n".join(system), tuple(talk), said[-1]["content"])
+
+    def _history(self, line: Mapping[str, Any]) -> list[Any]:
+        """Return the messages that the sample came with."""
+        name = self._setting("history")
+        found = None if name is None else sample_of(line).fields.get(name)
+        return [one for one in found or () if one.get("role") not in SYSTEM]
 
     def _of_recorded(self, line: Mapping[str, Any]) -> list[dict[str, Any]]:
         turns, replies, sample = self._setting("turns"), replies_of(line), sample_of(line)
