@@ -87,8 +87,8 @@ def test_orders_that_disagree_can_be_ties_as_in_mt_bench() -> None:
 
 
 def test_exchanging_the_runs_gives_one_minus_the_win_rate_unread_verdicts_included() -> None:
-    verdicts = [("B", "A"), ("B", None), (None, None), ("tie", "B"), ("A", "A")]
-    other = {"A": "B", "B": "A"}
+    verdicts: list[tuple[Any, ...]] = [("B", "A"), ("B", None), (None, None), ("tie", "B"), ("A", "A")]
+    other: dict[Any, Any] = {"A": "B", "B": "A"}
     turned = [tuple(other.get(one, one) for one in some) for some in verdicts]
     for rule in ("average", "tie"):
         first, second = (values(Preference(inconsistent=rule), *some) for some in (verdicts, turned))

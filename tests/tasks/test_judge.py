@@ -317,7 +317,7 @@ def test_references_grade_answers(evalkit: Commands, server: FakeOpenAI) -> None
 
 def test_a_judge_is_held_against_human_labels(evalkit: Commands, server: FakeOpenAI) -> None:
     """The label is a column of the judged run's data, and the target of the judge's."""
-    rows = [{**row, "human": "correct" if row["id"] < "t3" else "incorrect"} for row in ROWS]
+    rows = [{**row, "human": "incorrect" if row["id"] == "t3" else "correct"} for row in ROWS]
     path = write_lines(evalkit.folder / "labelled.jsonl", *rows)
     wrote(evalkit, server, by_number, f"dataset.path={path}")
     ran = judge(evalkit, server, "[[correct]]", "latest:telling", "--reference", "dataset.target=human",
