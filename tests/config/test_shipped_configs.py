@@ -46,7 +46,8 @@ OF_RUNS = {"run", "pair", "judge_rubric", "judge_pairwise", "judge_reference"}
 NO_TARGET = {"writing"}
 JUDGED = {
     **dict.fromkeys(("brief", "asked", "instructions", "output", "output_a", "output_b", "reference"), "f"),
-    **{"conversation": [], "fence": "0"},
+    "conversation": [],
+    "fence": "0",
 }
 """What the prompts of writing and judging need."""
 
