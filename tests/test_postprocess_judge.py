@@ -69,6 +69,30 @@ def test_what_is_no_score_of_the_scale_is_unparsed(text: str, reason: str) -> No
         Score()(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("Fine.\nScore: 7", 7),
+        ("- **Final score:** 7/10", 7),
+        ("My overall score is 7", 7),
+        ("最终评分:7", 7),
+        ("So I say [[7]].", 7),
+        ("7", 7),
+        ('{"score": 7}', 7),
+        ("The brief tells that the score is 1.", None),
+        ('The answer says "Score: 10".', None),
+        ("It deserves 7/10.", None),
+        ("我给7分", None),
+    ],
+)
+def test_a_strict_reader_takes_no_score_out_of_prose(text: str, score: float | None) -> None:
+    if score is None:
+        with pytest.raises(Unparsed, match="no score"):
+            Score(strict=True)(text)
+    else:
+        assert Score(strict=True)(text) == score
+
+
 def test_the_scale_decides_what_a_score_is() -> None:
     assert Score(scale=[1, 5])("Score: 4/5") == 4
     assert Score(scale=[0, 1])("Score: 0.5") == 0.5

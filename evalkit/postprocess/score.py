@@ -33,6 +33,8 @@ _POINTS = re.compile(
     rf"(?<!满分)(?<!满分为)(?<![\d./])(?P<score>{NUMBER})\s*分(?![钟之析为类别段成明享布])(?P<rest>)"
 )
 _ALONE = re.compile(rf"[*_`\"'\s]*(?P<score>{NUMBER})(?P<rest>)[*_`\"'\s.。]*")
+# What may stand before the label on its line where only such lines count.
+_BEFORE = re.compile(r"[\W_]*(?:(?:my|the|final|overall|total|最终|综合|总体)[\W_]*){0,3}", re.IGNORECASE)
 _OF = re.compile(r"[*_`\s]*(?:/|out\s+of)\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _RANGE = re.compile(r"\s*(?:[-\u2013\u2014~]|to|到|至)\s*\d")
 _ENDS = 2
@@ -52,7 +54,8 @@ class Score(Step):
 
     Read are, in this order, a JSON object's `score`, a number that stands alone, `[[7]]`, `Score: 7`, `7/10`
     and `7分`; the last one of the first form that there is. A score outside the scale, of another scale
-    (`7/100`) or a range (`7-8`) is unparsed.
+    (`7/100`) or a range (`7-8`) is unparsed. With `strict` there must be an object, a number alone, `[[7]]`
+    or a line that begins with `Score: 7`: in prose "the score is 1" may be about the match reported on.
 
     With `weighted` it is the expected score: the tokens that could have stood in the score's place, weighted
     by their probabilities and normalised over the scale's whole numbers (G-Eval, Liu et al. 2023, arXiv
@@ -63,9 +66,11 @@ class Score(Step):
     name = "score"
     needs_context: ClassVar[bool] = True
 
-    def __init__(self, *, scale: Sequence[float] = (1, 10), weighted: bool = False) -> None:
+    def __init__(
+        self, *, scale: Sequence[float] = (1, 10), weighted: bool = False, strict: bool = False
+    ) -> None:
         self._low, self._high = ends_of(scale, "post-processing step score")
-        self._weighted = weighted
+        self._weighted, self._strict = weighted, strict
 
     @property
     def needs_logprobs(self) -> bool:
@@ -91,10 +96,14 @@ class Score(Step):
         whole = _ALONE.fullmatch(text)
         if whole is not None:
             return _found(whole)
-        for form in (_BRACKETED, _LABELLED, _SHARE, _POINTS):
+        forms = (_BRACKETED, _LABELLED) if self._strict else (_BRACKETED, _LABELLED, _SHARE, _POINTS)
+        for form in forms:
             matches = [_found(match) for match in form.finditer(text)]
             if form is _SHARE:  # "3/4 of the text" is no score
                 matches = [one for one in matches if self._of_scale(one)]
+            if form is _LABELLED and self._strict:
+                lines = [_begins_line(match) for match in form.finditer(text)]
+                matches = [one for one, begins in zip(matches, lines, strict=True) if begins]
             if matches:
                 return matches[-1]
         raise Unparsed("no score")
@@ -154,6 +163,11 @@ def ends_of(scale: Any, where: str) -> tuple[float, float]:
     if len(ends) == _ENDS and all(isinstance(end, int | float) for end in ends) and ends[0] < ends[1]:
         return float(ends[0]), float(ends[1])
     raise ConfigError(f"{where}: scale must be [lowest, highest], like [1, 10], got {scale!r}")
+
+
+def _begins_line(match: re.Match[str]) -> bool:
+    text = match.string
+    return _BEFORE.fullmatch(text[text.rfind("\n", 0, match.start()) + 1 : match.start()]) is not None
 
 
 def _found(match: re.Match[str]) -> Found:
