@@ -114,11 +114,7 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
             f"the candidate {', '.join(candidate.families)}"
         )
     if not problem and unlike:
-        name = unlike[0]
-        problem = (
-            f"metric {name} was made differently ({baseline.families[name].key} and "
-            f"{candidate.families[name].key}) and the baseline's outputs are not at hand; score both alike"
-        )
+        problem = _unlike(baseline.families[unlike[0]], candidate.families[unlike[0]])
     if problem:
         return Tested(baseline, candidate, found, {}, {}, problem)
     results: dict[str, tuple[Family, Effect]] = {}
@@ -172,6 +168,19 @@ def _untested(family: Family) -> str:
     return (
         f"{', '.join(family.names)}: a value of the whole run, without values of single samples: it has no "
         "interval, is not tested and cannot gate"
+    )
+
+
+def _unlike(before: Family, after: Family) -> str:
+    """Say why two families that were made differently cannot be compared."""
+    if metric_of(before).judged != metric_of(after).judged:
+        return (
+            f"{after.name} is the verdict of different judges or prompts ({before.key} and {after.key}); "
+            "have one judge read both runs"
+        )
+    return (
+        f"metric {after.name} was made differently ({before.key} and {after.key}) and the baseline's outputs "
+        "are not at hand; score both alike"
     )
 
 

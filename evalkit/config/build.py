@@ -98,7 +98,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     made = build_fields(config.preprocess)
     return replace(
         dataset,
-        name=config.name or name_of(config.path),
+        name=config.name or getattr(source, "title", None) or name_of(config.path),
         origin=origin,
         samples=with_fields(dataset.samples, made) if made else dataset.samples,
         preprocess={name: one.told(name) for name, one in made.items()},
@@ -135,11 +135,24 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, str | list[str]]:
     return found
 
 
+def pinned(config: RunConfig) -> RunConfig:
+    """Return the settings with the data named so that it can be found again: `latest` moves on."""
+    from dataclasses import replace
+
+    pin = getattr(plugin(config.dataset._target_, "dataset", ("rows",)), "pin", None)
+    if pin is None:
+        return config
+    path = pin(config.dataset.path, **config.dataset.options)
+    return replace(config, dataset=replace(config.dataset, path=path))
+
+
 def build_source(config: DatasetConfig) -> Source:
     """Return the loader that `_target_` names, with the options that it takes; several files make one."""
     from evalkit.datasets.paths import Several, expand
 
     cls = plugin(config._target_, "dataset", ("rows",))
+    if getattr(cls, "whole", False):
+        return _loader(cls, config, config.path)
     files = expand(_data_path(config.path))
     if len(files) > 1:
         sources = [_loader(cls, config, one) for one in files]
@@ -147,7 +160,7 @@ def build_source(config: DatasetConfig) -> Source:
     return _loader(cls, config, files[0] if files else None)
 
 
-def _loader(cls: type[Any], config: DatasetConfig, path: str | None) -> Source:
+def _loader(cls: type[Any], config: DatasetConfig, path: Any) -> Source:
     taken = takes(cls)
     check_options(config.options, [one for one in taken if one not in OF_DATASET], cls, "dataset.options")
     always: dict[str, Any] = {"path": path, "encoding": config.encoding}
@@ -280,6 +293,20 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
         options = {key: one for key, one in value.items() if key != "_target_"}
         metrics[family] = metric_from(value["_target_"], options, f"metrics.{family}")
     return metrics
+
+
+def asked_by(task: Task, model: Model) -> Task:
+    """Return the task whose metrics know who is asked, and by which prompt."""
+    from dataclasses import replace
+
+    prompt = task.prompt.sha256 if model.needs_prompt else None
+    return replace(task, metrics=asked(task.metrics, model.name, prompt))
+
+
+def asked(metrics: Mapping[str, Metric], model: str, prompt: str | None) -> dict[str, Metric]:
+    """Return the metrics knowing who was asked, and by which prompt: a judge's are part of their key."""
+    # A third party's metric need not have it.
+    return {name: one.asked(model, prompt) if hasattr(one, "asked") else one for name, one in metrics.items()}
 
 
 def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -135,6 +135,7 @@ def load(
         chosen = islice(_unique(named, source.name), limit)
     else:
         chosen = shuffled(named, shuffle, limit, partial(_twice, source.name))
+    added = getattr(source, "added", ())
     fingerprint = Fingerprint()
     samples: list[Sample] = []
     for row, identifier in chosen:
@@ -142,7 +143,7 @@ def load(
             fingerprint.add(row.columns)
         except (TypeError, ValueError, RecursionError):
             raise _not_json(source.name, row) from None
-        samples.append(_sample(row, identifier, source.name, fields))
+        samples.append(_with_added(_sample(row, identifier, source.name, fields), added))
     if not counts["read"]:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
     if not samples:
@@ -246,6 +247,19 @@ def _field(row: Row, source: str, name: str, path: str | Sequence[str]) -> Any:
 
 def _paths(path: str | Sequence[str]) -> Sequence[str]:
     return (path,) if isinstance(path, str) else path
+
+
+def _with_added(sample: Sample, names: Sequence[str]) -> Sample:
+    """Return the sample with these columns, which the loader made itself, among what was added to it."""
+    found = {name: part[name] for part in (sample.metadata, sample.input) for name in names if name in part}
+    if not found:
+        return sample
+    return replace(
+        sample,
+        input={name: value for name, value in sample.input.items() if name not in found},
+        metadata={name: value for name, value in sample.metadata.items() if name not in found},
+        added={**sample.added, **found},
+    )
 
 
 def _root(row: Row, path: str) -> str:

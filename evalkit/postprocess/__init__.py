@@ -12,7 +12,9 @@ from evalkit.postprocess.json_object import JsonObject
 from evalkit.postprocess.json_value import JsonValue
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.number import Number
+from evalkit.postprocess.preference import Preference, Scores
 from evalkit.postprocess.refusal import Refusal
+from evalkit.postprocess.score import Score
 from evalkit.postprocess.text import FirstLine, Regex, Strip
 from evalkit.postprocess.tool_calls import ToolCalls
 
@@ -29,7 +31,10 @@ STEPS: dict[str, type[Step]] = {
         Label,
         Number,
         Refusal,
+        Preference,
         Regex,
+        Score,
+        Scores,
         Strip,
         ToolCalls,
     )
@@ -48,8 +53,11 @@ __all__ = [
     "Label",
     "Number",
     "Pipeline",
+    "Preference",
     "Refusal",
     "Regex",
+    "Score",
+    "Scores",
     "Step",
     "Strip",
     "ToolCalls",

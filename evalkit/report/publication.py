@@ -10,8 +10,10 @@ from evalkit.prompts import parts_of
 from evalkit.records import Aggregate
 from evalkit.report.base import Report
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
+from evalkit.report.chance import tested
 from evalkit.report.excerpts import worst
 from evalkit.report.grid import Grid, grid_of
+from evalkit.report.outputs import told
 from evalkit.report.overview import report_grid
 from evalkit.report.remarks import drift, ending
 from evalkit.report.renderers.base import Check, Excerpt, Publication, State
@@ -131,6 +133,10 @@ def facts_of(report: Report) -> Iterator[tuple[str, str]]:
     yield "dataset", _dataset(report.dataset)
     if steps := report.dataset.get("preprocess"):
         yield "pre-processing", ", ".join(f"{name}: {one}" for name, one in steps.items())
+    for judged in report.dataset.get("origin", {}).get("judged", ()):
+        yield "judged", told(judged)
+    for one in tested(report):
+        yield "test", str(one)
     yield "model", f"asked {model['asked']}, served {', '.join(model['served']) or 'unknown'}"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     yield "requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"
