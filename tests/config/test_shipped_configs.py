@@ -12,6 +12,7 @@ import pytest
 from evalkit import search_path
 from evalkit.cli.list import choices
 from evalkit.config.build import (
+    build_data,
     build_dataset,
     build_executor,
     build_metrics,
@@ -39,6 +40,17 @@ MAIN_FIELD = {
     "translation": "source",
     "qa": "question",
     "code": "prompt",
+    "tool_use": "question",
+    "tool_use_text": "question",
+    "vision": "question",
+    "captioning": "question",
+}
+# What such a task is about, beside its one field of text.
+BESIDE = {
+    "tool_use": {"tools": [], "history": []},
+    "tool_use_text": {"tools": [], "history": []},
+    "vision": {"image": "https://example.com/a.png"},
+    "captioning": {"image": "https://example.com/a.png"},
 }
 
 
@@ -48,11 +60,11 @@ def test_task_builds_and_its_prompt_needs_the_main_field_alone(name: str) -> Non
     assert config.task.name == name
     build_postprocess(config.task.postprocess)
     assert build_metrics(config.metrics)
-    dataset = build_dataset(config.dataset)
+    dataset = build_data(config)
     prompt = build_prompt(config.prompt)
     for sample in dataset.samples:
         assert prompt.render(sample)[-1]["role"] == "user"
-    alone = Sample("one", {MAIN_FIELD[name]: "only this"})
+    alone = Sample("one", {MAIN_FIELD[name]: "only this", **BESIDE.get(name, {})})
     assert "only this" in str(prompt.render(alone)[-1]["content"])
 
 
