@@ -102,7 +102,8 @@ def test_dataset_reads_its_benchmark_or_asks_for_a_path(name: str, tmp_path: Pat
 @pytest.mark.parametrize("name", names("prompt"))
 def test_prompt_compiles(name: str) -> None:
     fields = {"text": "a", "document": "b", "source": "c", "question": "d", "prompt": "e"}
-    assert build_prompt(load([f"prompt={name}"]).prompt).render(Sample("one", fields))
+    beside = {"tools": [], "image": "https://example.com/a.png"}
+    assert build_prompt(load([f"prompt={name}"]).prompt).render(Sample("one", {**fields, **beside}))
 
 
 @pytest.mark.parametrize("name", names("model"))
