@@ -55,7 +55,7 @@ MAIN_FIELD = {
     "captioning": "question",
 }
 # What such a task is about, beside its one field of text.
-BESIDE = {
+BESIDE: dict[str, dict[str, Any]] = {
     "tool_use": {"tools": [], "history": []},
     "tool_use_text": {"tools": [], "history": []},
     "vision": {"image": "https://example.com/a.png"},
