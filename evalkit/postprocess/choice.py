@@ -99,7 +99,8 @@ class ChoiceLogprobs(Step):
     The probabilities of all spellings of a letter ("B", " B", "(B") are added up, and divided by their sum
     over the letters shown. The prediction is `{"answer": letter, "confidence": its share, "probabilities":
     {letter: share}}`, letters in the data's order; equals go to the choice shown first. Tokens of white space
-    and marks before the answer are passed over. Ask with model.params.logprobs=true, top_logprobs=20 and max_tokens=1.
+    and marks before the answer are passed over. Ask with model.params.logprobs=true, top_logprobs=20 and
+    max_tokens=1.
     """
 
     name = "choice_logprobs"
