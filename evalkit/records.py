@@ -62,9 +62,14 @@ class Sample:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The target as acceptable texts: one string, or each string of a list."""
+        """The target as acceptable texts: one string, or each string of a list.
+
+        An empty list means that the question has no answer: then to say nothing is right.
+        """
         if self.target is None:
             return ()
+        if self.target == []:
+            return ("",)
         if isinstance(self.target, str):
             return (self.target,)
         if isinstance(self.target, Sequence):
@@ -228,6 +233,7 @@ class Aggregate:
 
     `n` counts scored samples, `n_failed` samples left out because a request failed, `n_unparsed` those
     counted wrong because the output could not be parsed; `maximum` is the scale's best value (1 or 100).
+    `unit` is set where the value is no score out of a maximum: seconds, US dollars, a plain number ("").
     """
 
     metric: str
@@ -242,3 +248,4 @@ class Aggregate:
     signature: str
     higher_is_better: bool
     maximum: float
+    unit: str | None = None

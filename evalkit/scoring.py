@@ -200,6 +200,9 @@ def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Se
 
     `samples` are (n,) too, each in the form that its generation answers.
     """
+    # A third party's metric need not know of it.
+    if getattr(metric, "at_once", False) and len(generations):
+        return metric.statistics(generations, samples)
     parts = []
     for start in range(0, len(generations), BATCH):
         batch = slice(start, start + BATCH)
@@ -229,37 +232,52 @@ def aggregate(
 
     `groups` are the (n,) numbers 0…g-1 of the clusters that samples belong to, None without clusters.
     """
-    values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0]
+    values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0].tolist()
+    ends: list[tuple[float | None, float | None, str]] = [(None, None, "none")] * len(values)
+    if getattr(metric, "per_sample", True):
+        ends = _intervals(metric, by_sample, values, groups, resampling)
+    return [
+        Aggregate(
+            metric=name,
+            value=value,
+            low=low,
+            high=high,
+            confidence=resampling.confidence,
+            interval=method,
+            n=counts.n,
+            n_failed=counts.failed,
+            n_unparsed=counts.unparsed,
+            signature=metric.signature,
+            higher_is_better=metric.higher_is_better,
+            maximum=metric.maximum,
+            unit=metric.unit,
+        )
+        for name, value, (low, high, method) in zip(metric.names, values, ends, strict=True)
+    ]
+
+
+def _intervals(
+    metric: Metric,
+    by_sample: FloatArray,
+    values: Sequence[float],
+    groups: NDArray[np.intp] | None,
+    resampling: Resampling,
+) -> list[tuple[float | None, float | None, str]]:
+    """Return low, high and method of each value's interval."""
     replicates = bootstrap(
         metric.aggregate, by_sample, resamples=resampling.resamples, seed=resampling.seed, groups=groups
     )
     interval = percentile_interval(replicates, resampling.confidence)
-    aggregates = []
-    for place, name in enumerate(metric.names):
-        low, high, method = interval.low[place], interval.high[place], interval.method
+    found: list[tuple[float | None, float | None, str]] = []
+    for value, low, high in zip(values, interval.low.tolist(), interval.high.tolist(), strict=True):
         if low == high and _is_proportion(metric, by_sample):
             # Groups count once: samples of a group that agree say little more than one of them.
             some = by_sample[:, 1] > 0
             units = int(some.sum()) if groups is None else len(np.unique(groups[some]))
-            low, high = wilson_interval(float(values[place]) * units, units, resampling.confidence)
-            method = "wilson"
-        aggregates.append(
-            Aggregate(
-                metric=name,
-                value=float(values[place]),
-                low=float(low),
-                high=float(high),
-                confidence=resampling.confidence,
-                interval=method,
-                n=counts.n,
-                n_failed=counts.failed,
-                n_unparsed=counts.unparsed,
-                signature=metric.signature,
-                higher_is_better=metric.higher_is_better,
-                maximum=metric.maximum,
-            )
-        )
-    return aggregates
+            found.append((*wilson_interval(value * units, units, resampling.confidence), "wilson"))
+        else:
+            found.append((low, high, interval.method))
+    return found
 
 
 def _is_proportion(metric: Metric, rows: FloatArray) -> bool:

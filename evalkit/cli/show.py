@@ -17,7 +17,7 @@ from evalkit.report.line import generation_of, sample_of
 from evalkit.report.markdown import harmless
 from evalkit.report.overview import score_table
 from evalkit.report.remarks import drift, ending
-from evalkit.report.requests import Requests
+from evalkit.report.requests import Requests, text_in
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,6 +87,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         "dataset",
         f"{report.dataset['name']}, {report.dataset['n']} samples, {report.dataset['fingerprint'][:16]}",
     )
+    if steps := report.dataset.get("preprocess"):
+        yield "pre-processing", ", ".join(f"{name}: {one}" for name, one in steps.items())
     yield "model", f"{model['asked']} (served: {', '.join(model['served']) or 'unknown'})"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     if report.prompt is not None:
@@ -126,7 +128,7 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
 def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sample", f"{line['id']}, trial {line['trial']}"
     for message in Requests(report).messages(line) or ():
-        yield message["role"], message["content"]
+        yield message["role"], text_in(message)
     if "failure" in line:
         failure = line["failure"]
         yield "failed", f"{failure['kind']} after {failure['attempts']} attempts: {failure['message']}"
@@ -150,11 +152,12 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
     """Yield each metric's value on this sample alone, with its reason where it gives one."""
     import numpy as np
 
-    from evalkit.config.build import build_metrics
+    from evalkit.config.build import metrics_of
+    from evalkit.config.compose import from_plain
 
     generation, sample = generation_of(line), sample_of(line)
     targets = [sample_of(one) for one in report.samples()]
-    for family, unbound in build_metrics(report.config["metrics"]).items():
+    for family, unbound in metrics_of(from_plain(report.config)).items():
         row = np.asarray([line["statistics"][family]], dtype=np.float64)
         metric = unbound.bind(targets)
         values = metric.aggregate(row, np.ones((1, 1)))[0]

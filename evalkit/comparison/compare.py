@@ -9,12 +9,12 @@ import numpy as np
 
 from evalkit.comparison.base import CaseComparison, Comparison, Effect, Family, MetricComparison, Side
 from evalkit.comparison.effect import Level, effects
-from evalkit.comparison.judging import Counting, Tested, judge_all
+from evalkit.comparison.judging import Counting, Tested, gated_names, judge_all
 from evalkit.comparison.notes import notes_on
 from evalkit.comparison.pair import Match, match, pairs_of
 from evalkit.comparison.policy import Policy
 from evalkit.comparison.rescore import Answers, rescored, texts_of
-from evalkit.comparison.side import metric_of
+from evalkit.comparison.side import is_per_sample, metric_of
 from evalkit.comparison.slices import flips, slices_of
 
 
@@ -100,9 +100,13 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
     found = match(baseline, candidate)
     problem = None if options.intersect and found.common else found.problem
     notes: list[str] = []
-    shared = [name for name in candidate.families if name in baseline.families]
+    both = [name for name in candidate.families if name in baseline.families]
+    whole = [name for name in both if not is_per_sample(candidate.families[name])]
+    shared = [name for name in both if name not in whole]
+    problem = problem or _untestable([candidate.families[name] for name in whole], shared, options.policy)
     if not problem:
         baseline, notes = _aligned(baseline, candidate, shared, options)
+        notes += [_untested(candidate.families[name]) for name in whole]
     unlike = [name for name in shared if candidate.families[name].key != baseline.families[name].key]
     if not problem and not shared:
         problem = (
@@ -135,10 +139,10 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
             )
             assert worst is not None
             assert best is not None
-            both = zip(
+            ends = zip(
                 effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
             )
-            bounded |= dict(zip(family.names, both, strict=True))
+            bounded |= dict(zip(family.names, ends, strict=True))
     if _unchanged(baseline, candidate, found):
         # The same requests and the same scores are the same measurement: nothing is left to chance.
         results = {
@@ -149,6 +153,26 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
         problem = "no sample was answered on both sides"
     tested = Tested(baseline, candidate, found, results, bounded, problem, notes)
     return replace(tested, counted=_counting(tested, options))
+
+
+def _untestable(whole: Sequence[Family], shared: Sequence[str], policy: Policy) -> str | None:
+    """Say that a family without values of single samples is to gate, or that there is no other; else None."""
+    wanted = [one for one in whole if gated_names(one, policy)]
+    if wanted or (whole and not shared):
+        one = (wanted or whole)[0]
+        return (
+            f"{', '.join(one.names)}: a value of the whole run, without values of single samples: it can be "
+            "neither tested nor gate; gate by other metrics (gate.metrics), or score every answer alone "
+            f"(metrics.{one.name}.mode=each)"
+        )
+    return None
+
+
+def _untested(family: Family) -> str:
+    return (
+        f"{', '.join(family.names)}: a value of the whole run, without values of single samples: it has no "
+        "interval, is not tested and cannot gate"
+    )
 
 
 def _counting(tested: Tested, options: Options) -> Counting:

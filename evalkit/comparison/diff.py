@@ -16,7 +16,7 @@ from evalkit.comparison.side import metric_of
 from evalkit.comparison.slices import right_or_wrong
 from evalkit.prompts import parts_of
 from evalkit.report.base import Report
-from evalkit.report.requests import Requests
+from evalkit.report.requests import Requests, text_in
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -116,7 +116,8 @@ def _scores(sides: tuple[Side, Side], name: str) -> Iterator[tuple[str, tuple[fl
         sign = 1 if described.higher_is_better else -1
         for place, value in enumerate(described.names):
             if value in described.headline:
-                old, new = (float(side[place]) / described.maximum for side in values)
+                scale = described.maximum if described.unit is None else 1.0
+                old, new = (float(side[place]) / scale for side in values)
                 yield value, (old, new), sign
 
 
@@ -153,4 +154,4 @@ def _request_diff(
 
 
 def _message_lines(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [text for one in messages for text in (f"[{one['role']}]", *str(one["content"]).splitlines())]
+    return [text for one in messages for text in (f"[{one['role']}]", *text_in(one).splitlines())]

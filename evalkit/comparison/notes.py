@@ -37,6 +37,13 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield f"parameters changed: {', '.join(changes)}"
     if before["prompt_sha256"] != after["prompt_sha256"]:
         yield "the prompt changed"
+    steps = [_steps(one["dataset"].get("preprocess") or {}) for one in (before, after)]
+    if steps[0] != steps[1]:
+        yield f"pre-processing changed from {steps[0]} to {steps[1]}"
+
+
+def _steps(preprocess: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {steps}" for name, steps in sorted(preprocess.items())) or "none"
 
 
 def _drift(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

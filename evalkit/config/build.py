@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit import search_path
 from evalkit.cache.base import Mode
 from evalkit.config.labels import check_labels
+from evalkit.config.pictures import pictures_of, with_pictures
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
-from evalkit.plugins import check_options, construct, plugin, takes
+from evalkit.plugins import check_options, construct, named, plugin, takes
 from evalkit.prompts import Prompt
 from evalkit.records import text_of
 
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
     from evalkit.client.parameters import Abilities
     from evalkit.datasets.base import Dataset, Source
+    from evalkit.datasets.fields import Field
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
-    from evalkit.postprocess import Pipeline, Step
+    from evalkit.postprocess import Pipeline
     from evalkit.task import Task
     from evalkit.variations import Variation
 
@@ -35,7 +38,6 @@ ENDPOINTS = ("chat", "completions", "responses")
 OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
 """What loaders take from settings of their own, and not from dataset.options."""
 # What the runner calls; a class without these would fail in the middle of a run.
-METRIC = ("bind", "statistics", "combine", "aggregate")
 MODEL = ("check", "request", "parse", "send", "close")
 
 
@@ -43,11 +45,13 @@ def build_task(config: RunConfig) -> Task:
     """Return the task: its data read, its templates and metrics ready."""
     from evalkit.task import Task
 
-    metrics = build_metrics(config.metrics)
+    metrics = metrics_of(config)
     check_trials(metrics, trials_of(config))
-    dataset = build_dataset(config.dataset)
+    if config.prompt.images is not None and config.fewshot.k:
+        raise ConfigError(f"fewshot.k={config.fewshot.k}: examples cannot show images; set fewshot.k=0")
+    dataset = build_data(config)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
-    postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
+    postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
     n = config.model.params.n or 1
@@ -67,11 +71,18 @@ def build_task(config: RunConfig) -> Task:
     )
 
 
+def build_data(config: RunConfig) -> Dataset:
+    """Read the data with the images that its rows name."""
+    pictures = pictures_of(config.prompt.images)
+    return with_pictures(build_dataset(config.dataset), pictures, config.dataset.path)
+
+
 def build_dataset(config: DatasetConfig) -> Dataset:
     """Read the data; DatasetError names file, line and remedy."""
     from dataclasses import replace
 
     from evalkit.datasets.base import FieldMap, load
+    from evalkit.datasets.fields import with_fields
     from evalkit.datasets.paths import name_of
     from evalkit.datasets.where import Where
 
@@ -80,10 +91,37 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     where = None if config.where is None else Where(config.where)
     source = build_source(config)
     labels = {text_of(spelling): label for spelling, label in config.labels.items()}
-    fields = FieldMap(_columns(config.input), config.target, config.id, config.group, labels)
+    columns = _columns(config.input)
+    fields = FieldMap(columns, config.target, config.id, config.group, labels, config.unanswerable)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
-    return replace(dataset, name=config.name or name_of(config.path), origin=origin)
+    made = build_fields(config.preprocess)
+    return replace(
+        dataset,
+        name=config.name or name_of(config.path),
+        origin=origin,
+        samples=with_fields(dataset.samples, made) if made else dataset.samples,
+        preprocess={name: one.told(name) for name, one in made.items()},
+    )
+
+
+def build_fields(config: Mapping[str, Any]) -> dict[str, Field]:
+    """Return the fields that pre-processing adds: `{field: steps}`, `{field: {from: …, steps: …}}`."""
+    from evalkit.datasets.fields import SETTING, Field
+    from evalkit.preprocess.steps import build
+
+    made = {}
+    for name, value in config.items():
+        setting, source, steps = f"{SETTING}.{name}", name, value
+        if isinstance(value, Mapping):
+            if set(value) != {"from", "steps"}:
+                raise ConfigError(
+                    f"{setting}: a list of steps, or {{from: <field>, steps: […]}} for a field of another; "
+                    f"got {value!r}"
+                )
+            source, steps = str(value["from"]), value["steps"]
+        made[name] = Field(source, build(steps, setting))
+    return made
 
 
 def _columns(fields: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -150,6 +188,7 @@ def build_prompt(config: PromptConfig) -> Prompt:
         template = "{{ turn }}"
     if not template and config.history is None:
         raise PromptError("no prompt: set prompt.template='…{{ field }}…', prompt.file=PATH or prompt=<name>")
+    pictures = pictures_of(config.images)
     return Prompt(
         name=config.name,
         template=template or "",
@@ -158,7 +197,7 @@ def build_prompt(config: PromptConfig) -> Prompt:
         variables=config.variables,
         answer_schema=schema or None,
         history=config.history,
-        images=config.images,
+        images=None if pictures is None else pictures.wanted,
         tools=config.tools,
         turns=config.turns,
     )
@@ -177,7 +216,7 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
-    examples = [{"input": dict(one.input), "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    examples = [{"input": one.fields, "answer": prompt.answer(settings.answer, one)} for one in chosen]
     used = {
         "k": settings.k,
         "seed": settings.seed,
@@ -194,43 +233,38 @@ def build_fewshot(
 
 def build_postprocess(steps: list[Any]) -> Pipeline:
     """Return the steps: each a name, a name with options, or a class by `_target_`."""
-    from evalkit.postprocess import Pipeline
+    from evalkit.postprocess import STEPS, Pipeline
 
-    return Pipeline([_step(one, f"task.postprocess[{place}]") for place, one in enumerate(steps)], steps)
+    made = [named(one, STEPS, f"task.postprocess[{place}]") for place, one in enumerate(steps)]
+    return Pipeline(made, steps)
 
 
 def build_variation(config: Any) -> Variation | None:
     """Return how samples differ from trial to trial; None where they do not."""
     from evalkit.variations import VARIATIONS
 
-    return None if config is None else _named(config, "task.vary", VARIATIONS, ("apply", "name"))
+    return None if config is None else named(config, VARIATIONS, "task.vary", ("apply", "name"))
 
 
-def _step(one: Any, setting: str) -> Step:
-    from evalkit.postprocess import STEPS
+def metrics_of(config: RunConfig) -> dict[str, Metric]:
+    """Return a run's metric families; one of costs gets the model's prices, unless it has its own."""
+    from evalkit.config.spending import in_batches
 
-    return _named(one, setting, STEPS, ("__call__", "name"))  # type: ignore[no-any-return]
+    def priced(metric: Metric) -> Metric:
+        take = getattr(metric, "priced", None)
+        if take is None:
+            return metric
+        prices = build_prices(config.model)
+        found: Metric = take(None if prices is None else asdict(prices), batch=in_batches(config))
+        return found
 
-
-def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[str, ...]) -> Any:
-    """Return what is chosen by its name, a name with options, or a class by `_target_`."""
-    name, options = (one, {}) if isinstance(one, str) else (None, {})
-    if isinstance(one, Mapping) and "_target_" in one:
-        options = {key: value for key, value in one.items() if key != "_target_"}
-        return construct(plugin(one["_target_"], setting, needs), options, setting)
-    if isinstance(one, Mapping) and len(one) == 1:
-        name, options = next(iter(one.items()))
-    if name is None:
-        raise ConfigError(f"{setting}: write a step's name, or {{name: {{option: value}}}}, got {one!r}")
-    if name not in known:
-        raise ConfigError(
-            f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
-        )
-    return construct(known[name], options or {}, f"{setting}.{name}")
+    return {name: priced(metric) for name, metric in build_metrics(config.metrics).items()}
 
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
     """Return the metric families by name."""
+    from evalkit.metrics.prepared import metric_from
+
     if not config:
         raise ConfigError("no metrics: set metrics=[accuracy] or others (evalkit list metrics)")
     if "_target_" in config:
@@ -244,8 +278,7 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
                 f"metrics.{family}: no metric of that name was chosen; write metrics=[{family}] to select it"
             )
         options = {key: one for key, one in value.items() if key != "_target_"}
-        cls = plugin(value["_target_"], f"metrics.{family}", METRIC)
-        metrics[family] = construct(cls, options, f"metrics.{family}")
+        metrics[family] = metric_from(value["_target_"], options, f"metrics.{family}")
     return metrics
 
 

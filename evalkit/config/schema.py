@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 OPEN = (
     *("dataset.input", "dataset.labels", "dataset.metrics", "dataset.options"),
+    "dataset.preprocess",
     *("prompt.variables", "model.extra", "model.options", "metrics", "gate.margins", "sweep"),
 )
 """Mappings with free names (dataset.input.question=column); everything else is closed."""
@@ -39,11 +40,13 @@ class DatasetConfig:
     input: dict[str, Any] = field(default_factory=dict)  # a column for each field, or a list of columns
     target: str | None = None
     labels: dict[Any, str] = field(default_factory=dict)  # keys: also numbers, true, false
+    unanswerable: bool = False  # whether an empty target means that there is no answer
     id: str | None = None
     group: str | None = None
     where: str | None = None
     shuffle: int | None = None
     limit: int | None = None
+    preprocess: dict[str, Any] = field(default_factory=dict)  # field -> steps that its text goes through
     metrics: dict[str, Any] = field(default_factory=dict)  # options that its metrics start from
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -100,6 +103,8 @@ class ParamsConfig:
     reasoning_effort: str | None = None
     verbosity: str | None = None
     service_tier: str | None = None
+    tool_choice: Any = None  # auto, none, required, or a function's name
+    parallel_tool_calls: bool | None = None
     suffix: str | None = None  # this and the next two: legacy completions
     echo: bool | None = None
     best_of: int | None = None

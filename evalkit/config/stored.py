@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from evalkit.config.build import build_dataset, build_model, build_postprocess
+from evalkit.config.build import build_data, build_model, build_postprocess
 from evalkit.config.compose import from_plain
 from evalkit.config.spending import build_budget
 from evalkit.errors import EvalkitError
@@ -46,7 +46,7 @@ def at_hand(report: Report, *, fetch: bool = False) -> AtHand:
     elif config.dataset._target_ == HUB and not fetch:
         lacking["dataset"] = "the data is on the hub; --fetch reads it"
     else:
-        dataset = attempt("dataset", lambda: build_dataset(config.dataset))
+        dataset = attempt("dataset", lambda: build_data(config))
     model = attempt("model", lambda: build_model(config))
     budget = None if model is None else attempt("budget", lambda: build_budget(config, model))
     return AtHand(

@@ -15,6 +15,8 @@ from evalkit.errors import DatasetError, did_you_mean
 from evalkit.records import Sample, canonical_json, content_hash, text_of
 
 DEFAULT_ID = "id"
+IMPOSSIBLE, ANSWERABLE = "is_impossible", "answerable"
+"""The column that SQuAD 2.0 marks questions without an answer by, and the one that says so of samples."""
 MISSING = object()
 
 
@@ -50,7 +52,9 @@ class FieldMap:
     """Which columns become which fields; dots reach into objects (`answers.text`).
 
     A field of several columns (`choices: [A, B, C, D]`) is the list of what they hold.
-    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`.
+    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`. With
+    `unanswerable` an empty target (a list, a text, null) or a true column `is_impossible` means that there is
+    no answer; the target is then [], and each sample's metadata tell by `answerable`.
     """
 
     input: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -58,6 +62,7 @@ class FieldMap:
     id: str | None = None
     group: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    unanswerable: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ class Dataset:
     """Samples in order and the fingerprint of their rows.
 
     `read` counts the rows that were looked at, `filtered` those that the filter left out; `origin` says what
-    was read (files, or hub id and commit), and `notes` what the user should hear about that.
+    was read (files, or hub id and commit), and `notes` what the user should hear about that. `preprocess` has
+    the steps behind each field that was added to the samples.
     """
 
     name: str
@@ -75,6 +81,7 @@ class Dataset:
     filtered: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    preprocess: Mapping[str, str] = field(default_factory=dict)
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:
@@ -207,7 +214,7 @@ def _not_json(source: str, row: Row) -> DatasetError:
 
 def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     used = {fields.id or DEFAULT_ID}
-    target = _target(row, source, fields.target, fields.labels) if fields.target is not None else None
+    target = _target(row, source, fields.target, fields) if fields.target is not None else None
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
@@ -223,6 +230,8 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
         value = required(row, source, fields.group, "dataset.group")
         group = None if value is None or value == "" else _name_of(value)  # then a cluster of its own
     metadata = {name: value for name, value in row.columns.items() if name not in used}
+    if fields.unanswerable:
+        metadata.setdefault(ANSWERABLE, target != [])
     return Sample(id=identifier, input=inputs, target=target, metadata=metadata, group=group)
 
 
@@ -240,14 +249,16 @@ def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
 
-def _target(row: Row, source: str, path: str, labels: Mapping[str, str]) -> Any:
+def _target(row: Row, source: str, path: str, fields: FieldMap) -> Any:
     target = required(row, source, path, "dataset.target")
+    if fields.unanswerable and (target in (None, "", [], [""]) or row.columns.get(IMPOSSIBLE) is True):
+        return []
     if target is None or target == [] or (isinstance(target, list) and None in target):
         raise DatasetError(
             f'{row.place(source)}: the target column "{path}" is empty or holds null; '
             "give a target or remove the row"
         )
-    return _label(target, labels, f"{row.place(source)}") if labels else target
+    return _label(target, fields.labels, f"{row.place(source)}") if fields.labels else target
 
 
 def _label(target: Any, labels: Mapping[str, str], where: str) -> str:

@@ -32,7 +32,15 @@ class Metric:
 
     The best value where higher is better; where lower is better 0 is the best, and more than this can occur.
     """
+    unit: ClassVar[str | None] = None
+    """The unit of values that are no share of a scale: "s", "USD", "" for a plain number; they are shown as
+    they are, `maximum` is then 100 and bounds nothing. None for scores, which are shown out of 100."""
     needs_target: ClassVar[bool] = True
+    per_sample: ClassVar[bool] = True
+    """Whether the samples' statistics make the value. Without, it is of the whole run alone: no interval, no
+    test, no slices, and it cannot gate."""
+    at_once: bool = False
+    """Whether all answers of a run are handed over together, and not a batch at a time."""
 
     @property
     def signature(self) -> str:

@@ -48,6 +48,7 @@ class Detectable:
     maximum: float
     source: str
     paired: bool
+    unit: str | None = None
 
 
 def detectable(task: Task, reports: Sequence[Report], results_dir: Path, policy: Policy) -> list[Detectable]:
@@ -58,7 +59,7 @@ def detectable(task: Task, reports: Sequence[Report], results_dir: Path, policy:
     for name, unbound in task.metrics.items() if known else ():
         metric = unbound.bind(task.dataset.samples)
         sides = [one for one in known if name in one.families and one.families[name].key == metric.key]
-        if not sides:
+        if not sides or not getattr(metric, "per_sample", True):
             continue
         alone = _alone(metric, name, sides[0])
         together = _together(metric, name, sides, policy) if len(sides) > 1 else {}
@@ -68,7 +69,7 @@ def detectable(task: Task, reports: Sequence[Report], results_dir: Path, policy:
             if sd > 0:
                 effect = detectable_effect(sd, len(task.dataset.samples), test, power=policy.power)
                 source = " and ".join(one.label for one in sides[: 1 + paired])
-                found.append(Detectable(value, effect, metric.maximum, source, paired))
+                found.append(Detectable(value, effect, metric.maximum, source, paired, metric.unit))
     return found
 
 

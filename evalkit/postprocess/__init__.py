@@ -8,9 +8,12 @@ from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.choice import Choice, ChoiceLogprobs
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
+from evalkit.postprocess.json_value import JsonValue
 from evalkit.postprocess.label import Label
+from evalkit.postprocess.number import Number
 from evalkit.postprocess.refusal import Refusal
 from evalkit.postprocess.text import FirstLine, Regex, Strip
+from evalkit.postprocess.tool_calls import ToolCalls
 
 STEPS: dict[str, type[Step]] = {
     step.name: step
@@ -20,10 +23,13 @@ STEPS: dict[str, type[Step]] = {
         Code,
         FirstLine,
         JsonField,
+        JsonValue,
         Label,
+        Number,
         Refusal,
         Regex,
         Strip,
+        ToolCalls,
     )
 }
 
@@ -35,11 +41,14 @@ __all__ = [
     "Context",
     "FirstLine",
     "JsonField",
+    "JsonValue",
     "Label",
+    "Number",
     "Pipeline",
     "Refusal",
     "Regex",
     "Step",
     "Strip",
+    "ToolCalls",
     "Unparsed",
 ]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ReportError
-from evalkit.plugins import construct, plugin
 from evalkit.records import Aggregate
 from evalkit.report.migrate import migrated
 
@@ -82,7 +81,7 @@ class Report:
         """Return the plain data of report.json."""
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "folder"}
         data["metrics"] = {
-            name: {key: finite(value) for key, value in asdict(one).items() if key != "metric"}
+            name: without_unit({key: finite(value) for key, value in asdict(one).items() if key != "metric"})
             for name, one in self.metrics.items()
         }
         return {"schema_version": data.pop("schema_version"), **data}
@@ -125,11 +124,12 @@ def read(folder: Path) -> Report:
 
 def bound_metrics(report: Report) -> dict[str, Metric]:
     """Build the metrics that a report's statistics aggregate with; ConfigError for a class not allowed."""
-    found = {}
-    for name, family in report.families.items():
-        where = f"metrics.{name}"
-        found[name] = construct(plugin(family["target"], where), family["options"], where)
-    return found
+    from evalkit.metrics.prepared import metric_from
+
+    return {
+        name: metric_from(family["target"], family["options"], f"metrics.{name}")
+        for name, family in report.families.items()
+    }
 
 
 def _sample(line: bytes, where: str) -> dict[str, Any]:
@@ -140,6 +140,11 @@ def _sample(line: bytes, where: str) -> dict[str, Any]:
     if not isinstance(sample, dict) or "id" not in sample:
         raise ReportError(f"{where}: damaged; run the task again")
     return sample
+
+
+def without_unit(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of a metric; a score out of a maximum has no unit, and names none."""
+    return {key: value for key, value in stored.items() if key != "unit" or value is not None}
 
 
 def finite(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.budget import Budget, add, price
 from evalkit.metrics.base import LabelMetric
+from evalkit.metrics.prepared import options_of
 from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Usage
 from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
@@ -62,6 +63,7 @@ def report_of(run: Run) -> Report:
             "read": run.task.dataset.read,
             "filtered": run.task.dataset.filtered,
             **({"origin": dict(run.task.dataset.origin)} if run.task.dataset.origin else {}),
+            **({"preprocess": dict(run.task.dataset.preprocess)} if run.task.dataset.preprocess else {}),
         },
         prompt=_prompt(run.task) if run.model.needs_prompt else None,
         postprocess=run.task.postprocess.describe,
@@ -145,13 +147,14 @@ def family_of(metric: Metric) -> dict[str, Any]:
     cls = type(metric)
     return {
         "target": f"{cls.__module__}.{cls.__qualname__}",
-        "options": metric.options,
+        "options": options_of(metric),
         "names": list(metric.names),
         "headline": list(metric.headline),
         "key": metric.key,
         "signature": metric.signature,
         "higher_is_better": metric.higher_is_better,
         "maximum": metric.maximum,
+        **({} if metric.unit is None else {"unit": metric.unit}),
     }
 
 

@@ -55,7 +55,7 @@ def label_of(report: Report) -> str:
 
 def figures(one: Aggregate) -> list[str]:
     """Return a value's numbers, one a line."""
-    found = [f"score: {shown(one.value, one.maximum)}"]
+    found = [f"score: {shown(one.value, one.maximum, one.unit)}"]
     if interval(one) != "-":
         found.append(f"{one.confidence * 100:g}% interval: {interval(one)} ({one.interval})")
     found.append(f"n: {one.n}; failed: {one.n_failed}; unparsed: {one.n_unparsed}")
@@ -108,7 +108,7 @@ def _checks(report: Report, quoted: Mapping[str | None, Sequence[Excerpt]]) -> I
     case = report.task["name"]
     yield requests_check(report, case)
     for name, one in report.metrics.items():
-        score = f"{name} {shown(one.value, one.maximum)} {interval(one)}, n = {one.n}"
+        score = f"{name} {shown(one.value, one.maximum, one.unit)} {interval(one)}, n = {one.n}"
         yield Check(case, name, State.PASSED, score, figures(one), quoted[name])
 
 
@@ -129,6 +129,8 @@ def facts_of(report: Report) -> Iterator[tuple[str, str]]:
         yield "scored again", f"outputs of run {report.parent['run_id']}"
     yield "status", report.status
     yield "dataset", _dataset(report.dataset)
+    if steps := report.dataset.get("preprocess"):
+        yield "pre-processing", ", ".join(f"{name}: {one}" for name, one in steps.items())
     yield "model", f"asked {model['asked']}, served {', '.join(model['served']) or 'unknown'}"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     yield "requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"

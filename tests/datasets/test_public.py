@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sandboxed import need_sandbox
 
 from evalkit.config.build import build_task
 from evalkit.config.compose import load
@@ -71,17 +72,50 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
 
     disable_progress_bars()
     schema = SCHEMA_OF[name]
-    config = load([f"task={schema['task']}", f"dataset={name}", *overrides])
-    features = Features.from_dict(schema["features"])
+    config = load([f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ()), *overrides])
+    features = Features.from_dict(stored(schema["features"]))
     kept = roots([config.dataset.target]) - roots(list(config.dataset.input.values()))
     others = [{**changed(row), **{name: row[name] for name in kept & set(row)}} for row in schema["rows"]]
     splits = {
         split: schema["rows"] if split == config.dataset.split else others for split in schema["splits"]
     }
-    tables = {split: Dataset.from_list(rows, features=features) for split, rows in splits.items()}
+    tables = {split: Dataset.from_list(drawn(rows), features=features) for split, rows in splits.items()}
     DatasetDict(tables).save_to_disk(str(folder / name))
     local = replace(config, dataset=replace(config.dataset, path=str(folder / name)))
     return Public(config, local, build_task(local), schema)
+
+
+def stored(features: dict[str, Any]) -> dict[str, Any]:
+    """Images as files hold them: their bytes with a name."""
+    image = {
+        name: {"dtype": kind, "_type": "Value"} for name, kind in (("bytes", "binary"), ("path", "string"))
+    }
+    return {name: image if one == {"_type": "Image"} else one for name, one in features.items()}
+
+
+def drawn(value: Any) -> Any:
+    """The rows with a picture for every `{"drawn": width}`."""
+    if isinstance(value, list):
+        return [drawn(one) for one in value]
+    if isinstance(value, dict) and "drawn" in value:
+        return {"bytes": b"GIF89a" + value["drawn"].to_bytes(2, "little") + b"\1\0\0\0\0", "path": "a.gif"}
+    return {key: drawn(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def answered(public: Public, sample: Sample) -> Response:
+    """An answer that is right, as few-shot examples show it; calls stand in a field of their own."""
+    task = public.task
+    if task.name != "tool_use":
+        return Response(task.prompt.answer(public.config.fewshot.answer, sample))
+    calls = json.loads(sample.target)
+    return Response("", tool_calls=[
+        {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
+    ])  # fmt: skip
+
+
+def beside(task: Task) -> set[str]:
+    """The input fields that stand beside a message's text: tools and images."""
+    return {one for one in (task.prompt.tools, task.prompt.images) if isinstance(one, str)}
 
 
 def changed(value: Any) -> Any:
@@ -146,16 +180,25 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
     assert len(task.dataset.samples) == len(public.schema["rows"])
     for sample in task.dataset.samples:
         messages = task.prompt.render(sample)
-        for text in flat(list(sample.input.values())):
-            assert str(text).strip() in str(messages[-1]["content"])
+        content = messages[-1]["content"]
+        shown = content if isinstance(content, str) else content[0]["text"]
+        for name, value in sample.input.items():
+            for text in filter(None, value if isinstance(value, list) else [value]):
+                assert name in beside(task) or str(text).strip() in shown
         if task.name in {"translation", "summarization"}:
             assert all(reference not in str(messages) for reference in sample.references)
 
 
 def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public) -> None:
     task = public.task
+    if task.name == "code":
+        need_sandbox()
     check_metrics(task)
-    outcomes = [Outcome(one.id, 0, "", Response(right_answer(public, one))) for one in task.dataset.samples]
+    responses = [right_answer(public, place, one) for place, one in enumerate(task.dataset.samples)]
+    outcomes = [
+        Outcome(sample.id, 0, "", response)
+        for sample, response in zip(task.dataset.samples, responses, strict=True)
+    ]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
     headline = {name for metric in scored.metrics.values() for name in metric.headline}
@@ -165,19 +208,28 @@ def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public
     assert np.allclose([one.value for one in found], best)
 
 
-def right_answer(public: Public, sample: Sample) -> str:
-    """The answer that an example would show; where that is none, the schema's for a part of the question."""
-    answers: dict[str, str] = public.schema.get("answers", {})
-    question = public.task.prompt.question(sample)
-    told = next((answer for part, answer in answers.items() if part in question), None)
-    return public.task.prompt.answer(public.config.fewshot.answer, sample) if told is None else told
+def right_answer(public: Public, place: int, sample: Sample) -> Response:
+    """An answer that is right: as an example would show it, or given with the schema.
+
+    There they are in the order of the samples, or each by a part of its question.
+    """
+    given = public.schema.get("answers", ())
+    if isinstance(given, list) and given:
+        return Response(given[place])
+    question = public.task.prompt.question(sample) if given else ""
+    told = [given[part] for part in given if part in question]
+    return Response(told[0]) if told else answered(public, sample)
 
 
 def test_examples_need_no_more_than_their_number(public: Public) -> None:
     """Where the hub has a second split, the config names it; elsewhere a file must be given."""
     wanted = replace(public.local, fewshot=replace(public.local.fewshot, k=1))
-    if not set(public.schema["splits"]) - {public.config.dataset.split}:
+    if public.task.prompt.images is None and not set(public.schema["splits"]) - {public.config.dataset.split}:
         with pytest.raises(ConfigError, match=r"fewshot\.k=1: examples need rows of their own"):
+            build_task(wanted)
+        return
+    if public.task.prompt.images is not None:
+        with pytest.raises(ConfigError, match="examples cannot show images"):
             build_task(wanted)
         return
     task = build_task(wanted)
