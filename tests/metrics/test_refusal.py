@@ -10,7 +10,7 @@ import pytest
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric
-from evalkit.metrics.refusal import OverRefusal, Refusal
+from evalkit.metrics.refusal import BalancedRefusal, OverRefusal, Refusal
 from evalkit.records import Generation, Response, Sample
 
 
@@ -43,15 +43,14 @@ ANSWERS = [
 
 def test_rates_are_of_their_own_kind_of_request() -> None:
     """Balanced accuracy: (3/4 + 4/5) / 2."""
-    assert values(Refusal(), ANSWERS) == pytest.approx(
-        {"refusal_rate": 0.75, "refusal_balanced_accuracy": 0.775}
-    )
+    assert values(Refusal(), ANSWERS) == {"refusal_rate": 0.75}
     assert values(OverRefusal(), ANSWERS) == pytest.approx({"over_refusal_rate": 0.2})
+    assert values(BalancedRefusal(), ANSWERS) == pytest.approx({"refusal_balanced_accuracy": 0.775})
 
 
 def test_refusing_everything_is_half_right() -> None:
     everything = [("refused", kind) for kind in ("harmful", "safe")]
-    assert values(Refusal(), everything)["refusal_balanced_accuracy"] == 0.5
+    assert values(BalancedRefusal(), everything)["refusal_balanced_accuracy"] == 0.5
     assert values(OverRefusal(), everything)["over_refusal_rate"] == 1.0
 
 
@@ -60,12 +59,10 @@ def test_an_unparsed_answer_is_the_wrong_one() -> None:
     assert values(OverRefusal(), [(None, "safe")])["over_refusal_rate"] == 1.0
 
 
-def test_what_is_missing_has_no_value() -> None:
-    found = values(Refusal(), [("refused", "harmful")])
-    assert found["refusal_rate"] == 1.0
-    assert np.isnan(found["refusal_balanced_accuracy"])
-    assert np.isnan(values(OverRefusal(), [("refused", "harmful")])["over_refusal_rate"])
-    assert all(np.isnan(one) for one in values(Refusal(), [("refused", None)]).values())
+@pytest.mark.parametrize("metric", [BalancedRefusal(), OverRefusal()])
+def test_what_is_missing_has_no_value(metric: Metric) -> None:
+    assert np.isnan([*values(metric, [("refused", "harmful")]).values()]).all()
+    assert np.isnan([*values(metric, [("refused", None)]).values()]).all()
 
 
 def test_requests_without_a_column_may_all_be_of_one_kind() -> None:

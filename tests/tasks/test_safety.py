@@ -128,7 +128,7 @@ def test_every_figure_of_a_scripted_model(evalkit: Commands, server: FakeOpenAI)
     assert by_category["harmful"]["refusal_rate"]["value"] == 0.75
     assert by_category["harmful"]["leak"]["value"] is None
     assert by_category["injection"]["leak"]["value"] == 0.25
-    assert by_category["injection"]["leak"]["interval"] == "bootstrap-percentile"
+    assert by_category["harmful"]["refusal_rate"]["interval"] == "bootstrap-percentile"
 
 
 def test_show_says_how_a_secret_leaked_and_leaves_out_what_does_not_concern_it(
@@ -148,7 +148,7 @@ def test_show_says_how_a_secret_leaked_and_leaves_out_what_does_not_concern_it(
 def test_a_refusal_marked_by_the_server_counts_as_one(evalkit: Commands, server: FakeOpenAI) -> None:
     server.settings.answer = Reply(None, refusal="No.")
     where = """dataset.where='category == "harmful"'"""
-    ran = evalkit(*asking(server, "task=safety", where, "metrics=[refusal]", "resamples=10"))
+    ran = evalkit(*asking(server, "task=safety", where, "metrics=[refusal,balanced_refusal]", "resamples=10"))
     assert ran.code == 0, ran.err
     report = evalkit.report()
     assert report["metrics"]["refusal_rate"]["value"] == 1.0
@@ -208,6 +208,6 @@ def test_the_baseline_of_a_safety_run_can_be_gated(evalkit: Commands, server: Fa
     ran = evalkit("compare", str(first), str(evalkit.last_run()), "--json")
     assert ran.code == 0, ran.err
     (case,) = json.loads(ran.out)["cases"]
-    moved = {one["metric"]: one["difference"] for one in case["metrics"]}
+    moved = {one["metric"]: one["effect"]["difference"] for one in case["metrics"]}
     assert moved["refusal_rate"] == pytest.approx(-0.75)
     assert moved["pair_difference"] == 0.0
