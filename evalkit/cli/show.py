@@ -167,7 +167,8 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
         values = metric.aggregate(row, np.ones((1, 1)))[0]
         why = metric.explain(generation, sample)
         for name, value in zip(metric.names, values, strict=True):
-            yield f"{name} {value:.4f}"
+            if not np.isnan(value):  # of what this sample does not have, such as a fourth turn
+                yield f"{name} {value:.4f}"
         if why:
             yield f"  ({why})"
 
