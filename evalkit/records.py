@@ -68,9 +68,12 @@ class Sample:
     def references(self) -> tuple[str, ...]:
         """The target as acceptable texts: one string, or each string of a list.
 
-        Those of the last reply, where the target is a list as long as a conversation's turns.
+        An empty list means that the question has no answer: then to say nothing is right. Of a list as long
+        as a conversation's turns, those of the last.
         """
         turns, target = self.input.get(TURNS), self.target
+        if target == []:
+            return ("",)
         if isinstance(turns, Sequence) and isinstance(target, list) and len(turns) == len(target) > 1:
             return acceptable(target[-1])
         if isinstance(target, Mapping):
@@ -250,6 +253,7 @@ class Aggregate:
 
     `n` counts scored samples, `n_failed` samples left out because a request failed, `n_unparsed` those
     counted wrong because the output could not be parsed; `maximum` is the scale's best value (1 or 100).
+    `unit` is set where the value is no score out of a maximum: seconds, US dollars, a plain number ("").
     """
 
     metric: str
@@ -264,3 +268,4 @@ class Aggregate:
     signature: str
     higher_is_better: bool
     maximum: float
+    unit: str | None = None

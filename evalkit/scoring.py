@@ -198,11 +198,13 @@ def _counts(generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> C
 def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
     """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time.
 
-    `samples` are (n,) too, each in the form that its generation answers.
+    `samples` are (n,) too, each in the form that its generation answers. A metric of whole documents gets all
+    generations at once.
     """
     parts = []
-    for start in range(0, len(generations), BATCH):
-        batch = slice(start, start + BATCH)
+    size = len(generations) if getattr(metric, "whole_groups", False) else BATCH
+    for start in range(0, len(generations), max(1, size)):
+        batch = slice(start, start + size)
         parts.append(metric.statistics(generations[batch], samples[batch]))
     return np.concatenate(parts) if parts else np.zeros((0, 0))
 
@@ -256,6 +258,7 @@ def aggregate(
                 signature=metric.signature,
                 higher_is_better=metric.higher_is_better,
                 maximum=metric.maximum,
+                unit=metric.unit,
             )
         )
     return aggregates

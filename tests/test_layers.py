@@ -42,7 +42,7 @@ KEPT = {
     "pytest": {"pytest_plugin"},
 }
 # A metric file imports these and no other metric.
-METRIC_GROUND = {"base", "text", "translation", "expectation", "inner", "replies"}
+METRIC_GROUND = {"base", "expectation", "inner", "logprobs", "replies", "text", "translation", "weighted"}
 
 
 def modules() -> list[Path]:

@@ -13,6 +13,7 @@ from evalkit.client import parameters, urls
 from evalkit.client.base import Endpoint, Prices, Reply
 from evalkit.client.content import request_parts
 from evalkit.client.failures import from_client, refused
+from evalkit.client.lane import Lane, lane_for
 from evalkit.client.parameters import ANYTHING, Abilities
 from evalkit.client.redaction import Redaction, hide_in_logs, remember
 from evalkit.client.streaming import assemble
@@ -75,6 +76,7 @@ class ApiModel:
         self._start = start
         self._answered = False
         self._client: openai.AsyncOpenAI | None = None
+        self._lane: Lane | None = None
         self._connecting = asyncio.Lock()
         self._cast: Any = None
         self._redaction = Redaction()
@@ -144,10 +146,20 @@ class ApiModel:
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return the body of an answer in one piece, and its headers."""
         content, headers = request_parts(body)
+        if self._lane is not None and (found := await self._lane.post(content, headers)) is not None:
+            return found
         options: Any = {"headers": headers}
         response = await client.post(
             self._endpoint.path, content=content, cast_to=self._cast, options=options
         )
+        if self._lane is None and self._client is client:
+            self._lane = lane_for(
+                response,
+                direct=self._address.on_this_machine,
+                connections=self._connections,
+                connect=self._connect_seconds,
+                timeout=self._timeout,
+            )
         return response.content, response.headers
 
     async def _streamed(
@@ -189,8 +201,11 @@ class ApiModel:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            client, self._client = self._client, None
+        client, self._client = self._client, None
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            await lane.close()
+        if client is not None:
             await client.close()
         self._connecting = asyncio.Lock()  # the next run has an event loop of its own
 
@@ -216,7 +231,7 @@ class ApiModel:
 
         self._cast = httpx2.Response
         limits = httpx2.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
-        timeout = httpx2.Timeout(self._timeout, connect=min(CONNECT_SECONDS, self._timeout))
+        timeout = httpx2.Timeout(self._timeout, connect=self._connect_seconds)
         headers, secrets = {}, [api_key, *address.secrets]
         if address.credentials is not None:
             basic = b64encode(":".join(address.credentials).encode()).decode()
@@ -245,6 +260,10 @@ class ApiModel:
             )
         remember(key)
         return key
+
+    @property
+    def _connect_seconds(self) -> float:
+        return min(CONNECT_SECONDS, self._timeout)
 
     def _key(self) -> str:
         if key := self._secret(self._key_env):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,11 @@ def build_task(config: RunConfig) -> Task:
     """Return the task: its data read, its templates and metrics ready."""
     from evalkit.task import Task
 
-    metrics = build_metrics(config.metrics)
+    metrics = metrics_of(config)
     check_trials(metrics, trials_of(config))
     dataset = build_dataset(config.dataset)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
-    postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
+    postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
     n = config.model.params.n or 1
@@ -80,7 +81,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     where = None if config.where is None else Where(config.where)
     source = build_source(config)
     labels = {text_of(spelling): label for spelling, label in config.labels.items()}
-    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels)
+    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels, config.unanswerable)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
     return replace(dataset, name=config.name or name_of(config.path), origin=origin)
@@ -216,6 +217,21 @@ def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[
             f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
         )
     return construct(known[name], options or {}, f"{setting}.{name}")
+
+
+def metrics_of(config: RunConfig) -> dict[str, Metric]:
+    """Return a run's metric families; one of costs gets the model's prices, unless it has its own."""
+    from evalkit.config.spending import in_batches
+
+    def priced(metric: Metric) -> Metric:
+        take = getattr(metric, "priced", None)
+        if take is None:
+            return metric
+        prices = build_prices(config.model)
+        found: Metric = take(None if prices is None else asdict(prices), batch=in_batches(config))
+        return found
+
+    return {name: priced(metric) for name, metric in build_metrics(config.metrics).items()}
 
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:

@@ -39,6 +39,7 @@ class DatasetConfig:
     input: dict[str, str] = field(default_factory=dict)
     target: str | None = None
     labels: dict[Any, str] = field(default_factory=dict)  # keys: also numbers, true, false
+    unanswerable: bool = False  # whether an empty target means that there is no answer
     id: str | None = None
     group: str | None = None
     where: str | None = None

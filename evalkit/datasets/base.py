@@ -15,6 +15,8 @@ from evalkit.errors import DatasetError, did_you_mean
 from evalkit.records import TURNS, Sample, canonical_json, content_hash, text_of
 
 DEFAULT_ID = "id"
+IMPOSSIBLE, ANSWERABLE = "is_impossible", "answerable"
+"""The column that SQuAD 2.0 marks questions without an answer by, and the one that says so of samples."""
 MISSING = object()
 
 
@@ -49,7 +51,9 @@ class Source(Protocol):
 class FieldMap:
     """Which columns become which fields; dots reach into objects (`answers.text`).
 
-    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`.
+    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`. With
+    `unanswerable` an empty target (a list, a text, null) or a true column `is_impossible` means that there is
+    no answer; the target is then [], and each sample's metadata tell by `answerable`.
     """
 
     input: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +61,7 @@ class FieldMap:
     id: str | None = None
     group: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    unanswerable: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,12 +226,14 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     target = None
     if fields.target is not None:
         free = isinstance(inputs.get(TURNS), list)
-        target = _target(row, source, fields.target, fields.labels, free=free)
+        target = _target(row, source, fields.target, fields, free=free)
     group = None
     if fields.group is not None:
         value = required(row, source, fields.group, "dataset.group")
         group = None if value is None or value == "" else _name_of(value)  # then a cluster of its own
     metadata = {name: value for name, value in row.columns.items() if name not in used}
+    if fields.unanswerable:
+        metadata.setdefault(ANSWERABLE, target != [])
     return Sample(id=identifier, input=inputs, target=target, metadata=metadata, group=group)
 
 
@@ -234,17 +241,19 @@ def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
 
-def _target(row: Row, source: str, path: str, labels: Mapping[str, str], *, free: bool) -> Any:
+def _target(row: Row, source: str, path: str, fields: FieldMap, *, free: bool) -> Any:
     """Return the target; a conversation is `free` to have none, or none for some of its turns."""
     target = required(row, source, path, "dataset.target")
-    if free and not labels:
+    if free and not fields.labels:
         return target or None
+    if fields.unanswerable and (target in (None, "", [], [""]) or row.columns.get(IMPOSSIBLE) is True):
+        return []
     if target is None or target == [] or (isinstance(target, list) and None in target):
         raise DatasetError(
             f'{row.place(source)}: the target column "{path}" is empty or holds null; '
             "give a target or remove the row"
         )
-    return _label(target, labels, f"{row.place(source)}") if labels else target
+    return _label(target, fields.labels, f"{row.place(source)}") if fields.labels else target
 
 
 def _label(target: Any, labels: Mapping[str, str], where: str) -> str:

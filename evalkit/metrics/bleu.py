@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from evalkit.errors import MetricError
 from evalkit.metrics.base import CorpusMetric, options_text
-from evalkit.metrics.text import all_references, reference_count, reference_streams, references_of
+from evalkit.metrics.text import (
+    all_references,
+    check_choice,
+    reference_count,
+    reference_streams,
+    references_of,
+)
 from evalkit.metrics.translation import (
     AUTO,
     SMOOTHING,
@@ -26,6 +33,7 @@ from evalkit.records import Generation, Sample
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
+SEGMENT, DOCUMENT = LEVELS = ("segment", "document")
 _DEFAULT_ORDER = 4
 # sacrebleu's floor for the logarithm of 0.
 _LOG_ZERO = -9999999999.0
@@ -40,6 +48,13 @@ class Bleu(CorpusMetric):
     `smooth_method`: exp, floor, add-k or none; `smooth_value` for floor (0.1) and add-k (1).
     Several references, also in varying number, count as in sacrebleu: n-grams clipped by their maximum over
     the references, and the length of the reference nearest to the hypothesis.
+
+    `level`: "segment" counts n-grams within each sample. "document" (d-BLEU, Liu et al. 2020) joins the
+    samples of a group by a space, in dataset order, before it counts, so that n-grams across their borders
+    count and a sentence may move from one segment to the next. What is clipped and smoothed over a document
+    is no sum over its segments; each answered segment has an equal share of its document's counts, so that
+    their sum is the document's, and a sample's own value is its document's BLEU. Groups are resampled whole,
+    which keeps documents whole. A sample without a group is a document of its own.
     """
 
     names = ("bleu",)
@@ -53,22 +68,27 @@ class Bleu(CorpusMetric):
         smooth_method: str = "exp",
         smooth_value: float | None = None,
         max_ngram_order: int = _DEFAULT_ORDER,
+        level: str = SEGMENT,
     ) -> None:
+        check_choice("bleu", "level", level, LEVELS)
         check_bleu_options("bleu", tokenize, smooth_method, smooth_value, max_ngram_order)
         self.tokenize = tokenize
         self.lowercase = lowercase
         self.smooth_method = smooth_method
         self.smooth_value = SMOOTHING[smooth_method] if smooth_value is None else float(smooth_value)
         self.max_ngram_order = max_ngram_order
+        self.level = level
         self.nrefs: int | str | None = None
 
     @property
     def signature(self) -> str:
         """sacrebleu's: `nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0`.
 
-        An n-gram order other than 4, which sacrebleu leaves out, is added.
+        An n-gram order other than 4, and documents, which sacrebleu leaves out, are added.
         """
         options: dict[str, Any] = {} if self.nrefs is None else {"nrefs": self.nrefs}
+        if self.level != SEGMENT:
+            options["level"] = self.level
         options |= {"case": "lc" if self.lowercase else "mixed", "eff": "no"}
         # MeCab's signature holds its version and dictionary, as sacrebleu prints it.
         options["tok"] = AUTO if self.tokenize == AUTO else self._sacrebleu.tokenizer_signature
@@ -85,18 +105,36 @@ class Bleu(CorpusMetric):
         if bound.tokenize == AUTO:
             bound.tokenize = tokenizer_for(texts)
         bound.nrefs = reference_count(samples)
+        if self.level == DOCUMENT:
+            _check_documents(samples, bound.nrefs)
         _ = bound._sacrebleu  # noqa: SLF001 - a missing package must be found before anything is paid for
         return bound
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
         """Return (n, 2 * order + 2): correct n-grams by order, totals by order, system and reference length.
 
-        An unparsed generation counts as an empty hypothesis.
+        An unparsed generation counts as an empty hypothesis. Of documents: each row's share of its document.
         """
-        return self._rows(
-            [generation.text or "" for generation in generations],
-            [references_of(sample, "bleu") for sample in samples],
+        texts = [generation.text or "" for generation in generations]
+        references = [references_of(sample, "bleu") for sample in samples]
+        if self.level == SEGMENT:
+            return self._rows(texts, references)
+        documents: dict[tuple[int, bool, str], list[int]] = {}
+        for place, (generation, sample) in enumerate(zip(generations, samples, strict=True)):
+            alone = sample.group is None
+            name = sample.id if sample.group is None else sample.group
+            documents.setdefault((generation.trial, alone, name), []).append(place)
+        whole = self._rows(
+            [_joined(texts[place] for place in places) for places in documents.values()],
+            [
+                tuple(_joined(some) for some in zip(*(references[place] for place in places), strict=True))
+                for places in documents.values()
+            ],
         )
+        rows = np.zeros((len(texts), whole.shape[1]))
+        for row, places in zip(whole, documents.values(), strict=True):
+            rows[places] = row / len(places)
+        return rows
 
     def finish(self, sums: FloatArray) -> FloatArray:
         """Return (r, 1) scores by the steps of sacrebleu's `compute_bleu`, with fractional counts allowed."""
@@ -124,14 +162,21 @@ class Bleu(CorpusMetric):
             scores = np.where(matched, penalty * np.exp(logs.mean(axis=1)), 0.0)
         return np.asarray(scores[:, np.newaxis], dtype=np.float64)
 
-    def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:
-        """An empty hypothesis; and the first reference itself."""
+    def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray] | None:
+        """An empty hypothesis, and the first reference itself; None where it is a part of a document."""
+        if self.level == DOCUMENT:
+            return None
         references = references_of(sample, "bleu")
         worst, best = self._rows(["", references[0]], [references, references])
         return worst, best
 
+    @property
+    def whole_groups(self) -> bool:
+        """Whether the samples of a group must be scored together."""
+        return self.level == DOCUMENT
+
     def explain(self, generation: Generation, sample: Sample) -> str:
-        """For example `3 of 4 tokens and 0 of 1 4-grams match; 4 tokens against 6`."""
+        """For example `3 of 4 tokens and 0 of 1 4-grams match; 4 tokens against 6`: of the segment alone."""
         counts = self.statistics([generation], [sample])[0].astype(int)
         order = self.max_ngram_order
         longest = f" and {counts[order - 1]} of {counts[2 * order - 1]} {order}-grams" if order > 1 else ""
@@ -154,4 +199,33 @@ class Bleu(CorpusMetric):
     def _sacrebleu(self) -> Any:
         return load_bleu(
             "bleu", self.tokenize, lowercase=self.lowercase, max_ngram_order=self.max_ngram_order
+        )
+
+
+def _joined(segments: Iterable[str]) -> str:
+    return " ".join(segments)
+
+
+def _check_documents(samples: Sequence[Sample], nrefs: int | str) -> None:
+    """Raise MetricError where documents cannot be put together: segments apart, or references that differ."""
+    if nrefs == "var":
+        raise MetricError(
+            "bleu: level=document joins first references with first, second with second; give every sample "
+            "as many references as the others, or set metrics.bleu.level=segment"
+        )
+    seen: set[str] = set()
+    last: str | None = None
+    for sample in samples:
+        if sample.group is not None and sample.group != last and sample.group in seen:
+            raise MetricError(
+                f'bleu: level=document: the segments of document "{sample.group}" do not stand together '
+                f"(sample {sample.id}); keep the file's order with dataset.shuffle=null, and name the "
+                "document with dataset.group=<column>"
+            )
+        last = sample.group
+        if last is not None:
+            seen.add(last)
+    if not seen:
+        raise MetricError(
+            "bleu: level=document needs documents: name their column with dataset.group=<column>"
         )

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from evalkit.metrics.base import MeanMetric, options_text
-from evalkit.metrics.text import all_references, check_choice, quoted, references_of, squad_normalize
+from evalkit.metrics.text import (
+    all_references,
+    answers_of,
+    check_choice,
+    quoted,
+    references_of,
+    silent,
+    squad_normalize,
+)
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -20,19 +28,26 @@ class ExactMatch(MeanMetric):
 
     `normalize`: "none" compares the strings as they are, "strip" without surrounding white space, "squad"
     after SQuAD's normalisation (lower case, no ASCII punctuation, no articles).
+    `no_answer`: the words that the prompt asks for where there is no answer; a prediction of these, case and
+    punctuation aside, is the empty text, which is right where the target is empty. As in SQuAD 2.0's script a
+    reference that its normalisation empties then counts only where there is no other.
     """
 
     names = ("exact_match",)
 
-    def __init__(self, *, normalize: str = "strip", ignore_case: bool = False) -> None:
+    def __init__(
+        self, *, normalize: str = "strip", ignore_case: bool = False, no_answer: str | None = None
+    ) -> None:
         check_choice("exact_match", "normalize", normalize, NORMALIZERS)
         self.normalize = normalize
         self.ignore_case = ignore_case
+        self.no_answer = no_answer
 
     @property
     def signature(self) -> str:
-        """For example `norm:strip|case:mixed`."""
-        return options_text({"norm": self.normalize, "case": "lc" if self.ignore_case else "mixed"})
+        """For example `norm:strip|case:mixed`; the words for no answer only where there are any."""
+        options = {"norm": self.normalize, "case": "lc" if self.ignore_case else "mixed"}
+        return options_text(options if self.no_answer is None else {**options, "noans": self.no_answer})
 
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Check that every sample has a reference."""
@@ -46,7 +61,8 @@ class ExactMatch(MeanMetric):
 
     def score(self, prediction: str, references: tuple[str, ...]) -> Sequence[float]:
         """1.0 when any reference matches."""
-        wanted = self._normalized(prediction)
+        wanted = self._normalized(silent(prediction, self.no_answer))
+        references = answers_of(references, self.no_answer)
         return (float(any(self._normalized(reference) == wanted for reference in references)),)
 
     def explain(self, generation: Generation, sample: Sample) -> str:

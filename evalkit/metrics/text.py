@@ -68,6 +68,11 @@ def check_choice(metric: str, option: str, value: str, choices: Sequence[str]) -
         )
 
 
+def whole(value: object) -> bool:
+    """Say whether an option is a whole number of at least 1; `true` is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def references_of(sample: Sample, metric: str) -> tuple[str, ...]:
     """Return the sample's acceptable texts; MetricError naming the sample when it has none."""
     references = sample.references
@@ -77,6 +82,23 @@ def references_of(sample: Sample, metric: str) -> tuple[str, ...]:
             "or drop the sample"
         )
     return references
+
+
+def answers_of(references: tuple[str, ...], no_answer: str | None) -> tuple[str, ...]:
+    """Return the texts that are right; where questions may have no answer, as SQuAD 2.0's script has them.
+
+    Those that its normalisation empties are left out; where none is left, the empty text is right.
+    """
+    if no_answer is None:
+        return references
+    return tuple(text for text in references if squad_normalize(text)) or ("",)
+
+
+def silent(prediction: str, no_answer: str | None) -> str:
+    """Return the empty text for a prediction that says that there is no answer, in the words asked for."""
+    if no_answer is None or squad_normalize(prediction) != squad_normalize(no_answer):
+        return prediction
+    return ""
 
 
 def all_references(samples: Iterable[Sample], metric: str) -> list[str]:

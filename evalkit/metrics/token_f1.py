@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Self
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import MeanMetric, options_text
-from evalkit.metrics.text import all_references, check_choice, quoted, references_of, squad_normalize
+from evalkit.metrics.text import (
+    all_references,
+    answers_of,
+    check_choice,
+    quoted,
+    references_of,
+    silent,
+    squad_normalize,
+)
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -39,19 +47,21 @@ class TokenF1(MeanMetric):
     - "auto": "mixed" when any target bound has a Han or kana character, else "squad".
 
     When a side has no tokens, the score is 1.0 if neither has any, else 0.0, as in SQuAD 2.0's script; v1.1
-    gave 0.0 to both (its data has no such answer).
+    gave 0.0 to both (its data has no such answer). `no_answer` as in `exact_match`.
     """
 
     names = ("token_f1",)
 
-    def __init__(self, *, tokenizer: str = "auto") -> None:
+    def __init__(self, *, tokenizer: str = "auto", no_answer: str | None = None) -> None:
         check_choice("token_f1", "tokenizer", tokenizer, TOKENIZERS)
         self.tokenizer = tokenizer
+        self.no_answer = no_answer
 
     @property
     def signature(self) -> str:
         """For example `tok:squad`; the tokenizer is the resolved one once bound."""
-        return options_text({"tok": self.tokenizer})
+        options = {"tok": self.tokenizer}
+        return options_text(options if self.no_answer is None else {**options, "noans": self.no_answer})
 
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Resolve "auto" by the targets."""
@@ -71,13 +81,21 @@ class TokenF1(MeanMetric):
 
     def score(self, prediction: str, references: tuple[str, ...]) -> Sequence[float]:
         """Return the F1 against the best reference."""
-        return (max(_f1(*self._tokens(prediction, reference)) for reference in references),)
+        prediction = silent(prediction, self.no_answer)
+        return (
+            max(
+                _f1(*self._tokens(prediction, reference))
+                for reference in answers_of(references, self.no_answer)
+            ),
+        )
 
     def explain(self, generation: Generation, sample: Sample) -> str | None:
         """For example `2 of 3 predicted tokens are among the 2 of reference 'the Denver Broncos'`."""
         if generation.text is None or self.tokenizer == "auto":
             return None
-        pairs = {text: self._tokens(generation.text, text) for text in references_of(sample, "token_f1")}
+        text = silent(generation.text, self.no_answer)
+        references = answers_of(references_of(sample, "token_f1"), self.no_answer)
+        pairs = {reference: self._tokens(text, reference) for reference in references}
         best = max(pairs, key=lambda text: _f1(*pairs[text]))
         predicted, reference = pairs[best]
         shared = (Counter(predicted) & Counter(reference)).total()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import PromptError
 from evalkit.prompts.content import history_in, images_in, schema_in, tools_in, with_images
-from evalkit.prompts.templates import compiled, filled, to_json
+from evalkit.prompts.templates import compiled, filled, part, to_json
 from evalkit.prompts.turns import said
 from evalkit.records import Message, Question, Sample, content_hash
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROLES = ("system", "developer", "user", "assistant")
 FORMS = ("chat", "inline")
+NO_ANSWER = "no_answer"
+"""The variable that holds what a model shall answer where there is no answer."""
 """How examples are shown: as turns of user and assistant, or inside one user message."""
 
 
@@ -129,8 +131,9 @@ class Prompt:
 
     def _opening(self, sample: Sample, turn: str | None) -> tuple[Message, ...]:
         """Return the messages up to the user's first."""
+        names = self._named(sample)
         before = tuple(
-            {"role": role, "content": filled(template, self._named(sample), sample.id, self.name)}
+            {"role": role, "content": filled(template, names, sample.id, self.name)}
             for role, template in self._before
         )
         earlier = history_in(self.history, sample, self.name)
@@ -178,6 +181,8 @@ class Prompt:
             )
         name = _text_property(self.answer_schema)
         first = sample.references[0]
+        if sample.target == []:  # as the prompt says it
+            first = str(self.variables.get(NO_ANSWER, first))
         return first if name is None else to_json({name: first})
 
     def with_examples(self, examples: Sequence[Mapping[str, Any]], cue: str | None = None) -> Prompt:
@@ -186,10 +191,10 @@ class Prompt:
         return replace(self, messages=kept, examples=examples, cue=cue)
 
     @cached_property
-    def _before(self) -> list[tuple[str, Template]]:
+    def _before(self) -> list[tuple[str, Template | str]]:
         parts = [("system", self.system)] if self.system else []
         parts += [(message["role"], message["content"]) for message in self.messages]
-        return [(role, compiled(text or "", role, self.name)) for role, text in parts]
+        return [(role, part(text or "", role, self.name)) for role, text in parts]
 
     @cached_property
     def _template(self) -> Template:

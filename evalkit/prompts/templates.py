@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+MARKS = ("{{", "{%", "{#")
+
+
+def part(text: str, role: str, prompt: str) -> Template | str:
+    """Return a template, or the text itself where nothing in it depends on the sample."""
+    if any(mark in text for mark in MARKS):
+        return compiled(text, role, prompt)
+    return compiled(text, role, prompt).render()
+
+
 def compiled(text: str, role: str, prompt: str) -> Template:
     """Return a template; PromptError names the prompt, the role and the line of a mistake."""
     from jinja2 import StrictUndefined, TemplateSyntaxError
@@ -33,8 +43,10 @@ def compiled(text: str, role: str, prompt: str) -> Template:
         raise PromptError(f"prompt {prompt}, {role} template: cannot be compiled ({error})") from None
 
 
-def filled(template: Template, names: Mapping[str, Any], sample: str, prompt: str) -> str:
+def filled(template: Template | str, names: Mapping[str, Any], sample: str, prompt: str) -> str:
     """Return the text that a template makes of a sample's fields; PromptError where it cannot."""
+    if isinstance(template, str):
+        return template
     from jinja2 import UndefinedError
 
     try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from metrics.material import (
     EDGE_TEXTS,
     generation,
+    generations,
     random_texts,
     references,
     rows_of,
@@ -26,11 +28,15 @@ from evalkit.errors import MetricError
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.text import reference_streams
 from evalkit.metrics.translation import SMOOTHING, TOKENIZERS
+from evalkit.records import Sample
+from evalkit.scoring import statistics_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from metrics.conftest import Rows
+
+    from evalkit.metrics.base import FloatArray
 
 INSTALLED = ("13a", "zh", "intl", "char", "none")
 
@@ -309,3 +315,107 @@ def test_explain_counts_the_matches() -> None:
         bound.explain(generation("the cat ran"), sample)
         == "2 of 3 tokens and 0 of 0 4-grams match; 3 tokens against 4"
     )
+
+
+def documents(*names: str | None) -> list[Sample]:
+    texts = ["The cat sat. On the", "mat it slept.", "Rain fell on", "the town all day."]
+    return [Sample(str(place), {"text": "?"}, texts[place], group=name) for place, name in enumerate(names)]
+
+
+HYPOTHESES = ["The cat sat. On", "the mat it slept.", "Rain fell", "on the town all day."]
+
+
+def document_bleu(asked: list[Sample], hypotheses: list[str]) -> tuple[float, FloatArray, Bleu]:
+    bound = Bleu(level="document").bind(asked)
+    rows = bound.statistics(generations(hypotheses), asked)
+    return float(bound.aggregate(rows, np.ones((1, len(rows))))[0, 0]), rows, bound
+
+
+def test_documents_are_counted_as_sacrebleu_counts_their_joined_segments() -> None:
+    asked = documents("a", "a", "b", "b")
+    value, rows, bound = document_bleu(asked, HYPOTHESES)
+    joined = [" ".join(HYPOTHESES[:2]), " ".join(HYPOTHESES[2:])]
+    wanted = BLEU(tokenize="13a").corpus_score(
+        joined, [[f"{asked[0].target} {asked[1].target}", f"{asked[2].target} {asked[3].target}"]]
+    )
+    assert value == pytest.approx(wanted.score, abs=1e-9) == pytest.approx(100.0)
+    segments = values_of(Bleu(), HYPOTHESES, [one.target for one in asked])["bleu"]
+    assert segments < 95  # a word on the other side of the border is wrong there
+    assert rows[0].tolist() == rows[1].tolist()  # equal shares of one document
+    assert bound.signature.startswith("nrefs:1|level:document|case:mixed")
+    assert (bound.whole_groups, Bleu().whole_groups) == (True, False)
+    assert bound.bounds(asked[0]) is None
+
+
+def test_a_document_drawn_twice_counts_twice() -> None:
+    asked = documents("a", "a", "b", "b")
+    _, rows, bound = document_bleu(asked, [*HYPOTHESES[:2], "Snow fell", "on a town"])
+    weighted = bound.aggregate(rows, np.array([[2.0, 2.0, 1.0, 1.0]]))[0, 0]
+    texts = [" ".join(HYPOTHESES[:2])] * 2 + ["Snow fell on a town"]
+    targets = ["The cat sat. On the mat it slept."] * 2 + ["Rain fell on the town all day."]
+    assert weighted == pytest.approx(BLEU().corpus_score(texts, [targets]).score, abs=1e-9)
+
+
+def test_trials_and_samples_without_a_group_are_documents_of_their_own() -> None:
+    asked = documents("a", "a", None, None)
+    value, _, _ = document_bleu(asked, HYPOTHESES)
+    texts = [" ".join(HYPOTHESES[:2]), *HYPOTHESES[2:]]
+    targets = ["The cat sat. On the mat it slept.", str(asked[2].target), str(asked[3].target)]
+    assert value == pytest.approx(BLEU().corpus_score(texts, [targets]).score, abs=1e-9)
+    bound = Bleu(level="document").bind(asked)
+    answers = [replace(one, trial=trial) for one in generations(HYPOTHESES[:2]) for trial in (0, 1)]
+    rows = bound.statistics(answers, [one for one in asked[:2] for _ in range(2)])
+    np.testing.assert_array_equal(rows[0], bound.statistics(answers[::2], asked[:2])[0])
+
+
+def test_documents_are_scored_whole_whatever_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalkit.scoring.BATCH", 3)
+    asked = documents("a", "a", "b", "b")
+    _, rows, bound = document_bleu(asked, HYPOTHESES)
+    np.testing.assert_array_equal(statistics_of(bound, generations(HYPOTHESES), asked), rows)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (("a", "b", "a", "b"), r'the segments of document "a" do not stand together \(sample 2\)'),
+        ((None, None, None, None), r"needs documents: name their column with dataset\.group"),
+    ],
+)
+def test_documents_that_cannot_be_put_together_are_refused(
+    groups: tuple[str | None, ...], message: str
+) -> None:
+    with pytest.raises(MetricError, match=message):
+        Bleu(level="document").bind(documents(*groups))
+
+
+def test_documents_need_as_many_references_everywhere() -> None:
+    asked = [Sample("0", {}, ["x", "y"], group="a"), Sample("1", {}, ["x"], group="a")]
+    with pytest.raises(MetricError, match="give every sample as many references"):
+        Bleu(level="document").bind(asked)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("pair", "tokenize"), [("en-de", "13a"), ("en-zh", "zh"), ("zh-en", "13a")])
+def test_d_bleu_of_real_documents_is_sacrebleus(pair: str, tokenize: str, shared_rows: Rows) -> None:
+    """NTREX by doc_id; the hypotheses are the targets with words moved over every second border."""
+    rows = shared_rows(f"translation_ntrex_{pair}")
+    documents_first = list(dict.fromkeys(row["doc_id"] for row in rows))
+    rows.sort(key=lambda row: documents_first.index(row["doc_id"]))
+    asked = [Sample(row["id"], {}, row["target"], group=row["doc_id"]) for row in rows]
+    hypotheses = [str(one.target)[3:] for one in asked]
+    for place in range(0, len(asked) - 1, 2):
+        moved = hypotheses[place][-20:]
+        hypotheses[place] = hypotheses[place][:-20]
+        hypotheses[place + 1] = f"{moved} {hypotheses[place + 1]}"
+    value, _, bound = document_bleu(asked, hypotheses)
+    texts: dict[str, list[tuple[str, str]]] = {}
+    for one, text in zip(asked, hypotheses, strict=True):
+        texts.setdefault(str(one.group), []).append((text, str(one.target)))
+    joined = [[" ".join(side) for side in zip(*pairs, strict=True)] for pairs in texts.values()]
+    wanted = BLEU(tokenize=tokenize).corpus_score([one[0] for one in joined], [[one[1] for one in joined]])
+    assert value == pytest.approx(wanted.score, abs=1e-9)
+    assert bound.tokenize == tokenize
+    assert len(joined) > 3
+    segments = values_of(Bleu(), hypotheses, [one.target for one in asked])["bleu"]
+    assert value != pytest.approx(segments, abs=0.1)

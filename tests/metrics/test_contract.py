@@ -8,6 +8,7 @@ import math
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,15 @@ from evalkit.errors import MetricError
 from evalkit.metrics.accuracy import Accuracy
 from evalkit.metrics.base import Metric
 from evalkit.metrics.bleu import Bleu
+from evalkit.metrics.calibration import Calibration
 from evalkit.metrics.chrf import ChrF
+from evalkit.metrics.diversity import Distinct, Length, Repetition
+from evalkit.metrics.edit import Cer, EditSimilarity, Wer
 from evalkit.metrics.exact_match import ExactMatch
 from evalkit.metrics.f1 import F1
+from evalkit.metrics.kappa import CohenKappa
+from evalkit.metrics.latency import Latency
+from evalkit.metrics.retrieval import Retrieval
 from evalkit.metrics.rouge import Rouge
 from evalkit.metrics.sentence import SentenceBleu, SentenceChrF, SentenceTer
 from evalkit.metrics.ter import Ter
@@ -32,11 +39,13 @@ from evalkit.metrics.token_f1 import TokenF1
 ROOT = Path(__file__).parents[2]
 FAMILIES = (
     *("exact_match", "accuracy", "f1", "token_f1", "rouge", "bleu", "chrf", "ter"),
-    *("sentence_bleu", "sentence_chrf", "sentence_ter"),
+    *("sentence_bleu", "sentence_chrf", "sentence_ter", "edit_similarity", "wer", "cer"),
+    *("perplexity", "mean_logprob", "calibration", "retrieval", "kappa", "correlation"),
+    *("distinct", "repetition", "length", "latency", "cost_usd"),
 )
 METRICS: list[type[Metric]] = [
     *(ExactMatch, Accuracy, F1, TokenF1, Rouge, Bleu, ChrF, Ter),
-    *(SentenceBleu, SentenceChrF, SentenceTer),
+    *(SentenceBleu, SentenceChrF, SentenceTer, EditSimilarity, Wer, Cer),
 ]
 
 # Every option with a value that is not its default.
@@ -46,7 +55,9 @@ CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
     (Accuracy, {"ignore_case": True}),
     (F1, {"labels": ["a", "b"]}),
     (F1, {"types": ["macro"]}),
+    (ExactMatch, {"no_answer": "unanswerable"}),
     (TokenF1, {"tokenizer": "mixed"}),
+    (TokenF1, {"no_answer": "unanswerable"}),
     (Rouge, {"types": ["rouge1"]}),
     (Rouge, {"use_stemmer": True}),
     (Rouge, {"tokenizer": "unicode"}),
@@ -56,6 +67,7 @@ CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
     (Bleu, {"smooth_method": "floor", "smooth_value": 0.101}),
     (Bleu, {"smooth_method": "floor", "smooth_value": 0.102}),
     (Bleu, {"max_ngram_order": 2}),
+    (Bleu, {"level": "document"}),
     (ChrF, {"char_order": 4}),
     (ChrF, {"word_order": 2}),
     (ChrF, {"beta": 3}),
@@ -74,6 +86,26 @@ CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
     (SentenceChrF, {"whitespace": True}),
     (SentenceChrF, {"eps_smoothing": True}),
     *((kind, {name: True}) for kind in (Ter, SentenceTer) for name in inspect.signature(kind).parameters),
+    (EditSimilarity, {"ignore_case": True}),
+    (EditSimilarity, {"strip": False}),
+    *((kind, {name: True}) for kind in (Wer, Cer) for name in ("ignore_case", "ignore_punctuation")),
+    (Calibration, {"confidence": "per_token"}),
+    (Calibration, {"confidence": "stated"}),
+    (Calibration, {"confidence": "stated", "field": "sure"}),
+    (Calibration, {"confidence": "stated", "answer": "label"}),
+    (Calibration, {"bins": 10}),
+    (Calibration, {"normalize": "squad"}),
+    (Calibration, {"ignore_case": True}),
+    (Retrieval, {"retrieved": "found"}),
+    (Retrieval, {"relevant": "target"}),
+    (Retrieval, {"k": [10]}),
+    (Retrieval, {"types": ["hit"]}),
+    (CohenKappa, {"weights": "linear", "labels": ["x", "y", "z"]}),
+    (CohenKappa, {"labels": ["x", "z"]}),
+    (Distinct, {"n": [2]}),
+    (Repetition, {"n": 3}),
+    (Length, {"types": ["tokens"]}),
+    (Latency, {"types": ["p99"]}),
 ]
 
 
@@ -221,6 +253,8 @@ def test_bind_leaves_the_metric_as_it_was(kind: type[Metric]) -> None:
 @pytest.mark.parametrize(("kind", "options"), CHANGES)
 def test_signature_and_key_change_with_each_option(kind: type[Metric], options: dict[str, Any]) -> None:
     asked = samples(["x", ["y", "z"]])
+    if kind is Bleu:  # documents need as many references everywhere
+        asked = [replace(one, target=["x"], group="d") for one in asked]
     others = [kind()] + [one(**others) for one, others in CHANGES if one is kind and others != options]
     changed = kind(**options).bind(asked)
     assert changed.signature not in {other.bind(asked).signature for other in others}
@@ -228,7 +262,7 @@ def test_signature_and_key_change_with_each_option(kind: type[Metric], options: 
 
 
 def test_every_option_is_among_the_changes() -> None:
-    for kind in METRICS:
+    for kind in dict.fromkeys([*METRICS, *(one for one, _ in CHANGES)]):
         changed = {name for one, options in CHANGES if one is kind for name in options}
         assert changed == set(inspect.signature(kind).parameters)
 
