@@ -50,6 +50,26 @@ class PartsMetric(Metric):
     places: int
     """How many parts there are at most."""
 
+    @property
+    def metric(self) -> dict[str, Any]:
+        """The other metric as plain data."""
+        return described(self.inner)
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]
+        """As of the other metric."""
+        return self.inner.higher_is_better
+
+    @property
+    def maximum(self) -> float:  # type: ignore[override]
+        """As of the other metric."""
+        return self.inner.maximum
+
+    @property
+    def unit(self) -> str | None:  # type: ignore[override]
+        """As of the other metric."""
+        return self.inner.unit
+
     def parts(self, generation: Generation, sample: Sample) -> list[Part | None]:
         """Return the answer and the sample of each part, None where there is none; `places` of them."""
         raise NotImplementedError

@@ -10,7 +10,7 @@ from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric
 from evalkit.metrics.expectation import member
 from evalkit.metrics.inner import Part as Found
-from evalkit.metrics.inner import PartsMetric, built, described
+from evalkit.metrics.inner import PartsMetric, built
 from evalkit.records import Generation, Response, Sample, acceptable, text_of
 
 if TYPE_CHECKING:
@@ -36,21 +36,6 @@ class Part(PartsMetric):
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The other metric's, after the field's."""
         return tuple(f"{self.field}_{name}" for name in self.inner.names)
-
-    @property
-    def metric(self) -> dict[str, Any]:
-        """The other metric as plain data."""
-        return described(self.inner)
-
-    @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]
-        """As of the other metric."""
-        return self.inner.higher_is_better
-
-    @property
-    def maximum(self) -> float:  # type: ignore[override]
-        """As of the other metric."""
-        return self.inner.maximum
 
     @property
     def signature(self) -> str:

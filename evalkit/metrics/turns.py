@@ -11,7 +11,7 @@ import numpy as np
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric
 from evalkit.metrics.expectation import expectations, turn_count
-from evalkit.metrics.inner import Part, PartsMetric, built, described
+from evalkit.metrics.inner import Part, PartsMetric, built
 from evalkit.metrics.replies import reply_at
 from evalkit.records import Generation, Sample, acceptable
 
@@ -55,21 +55,6 @@ class Turns(PartsMetric):
         """Turn by turn, then the conversations' mean."""
         turns = [*range(1, self.places + 1), "mean"]
         return tuple(f"{name}@{turn}" for turn in turns for name in self.inner.names)
-
-    @property
-    def metric(self) -> dict[str, Any]:
-        """The other metric as plain data."""
-        return described(self.inner)
-
-    @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]
-        """As of the other metric."""
-        return self.inner.higher_is_better
-
-    @property
-    def maximum(self) -> float:  # type: ignore[override]
-        """As of the other metric."""
-        return self.inner.maximum
 
     @property
     def signature(self) -> str:

@@ -154,8 +154,7 @@ def test_stored_options_build_it_again_without_the_data() -> None:
 
 def test_a_failed_conversation_could_have_been_all_wrong_or_all_right() -> None:
     metric = Turns().bind(SAMPLES)
-    worst, best = metric.bounds(SAMPLES[1]) or ()
-    ends = metric.aggregate(np.stack([worst, best]), np.eye(2))
+    ends = metric.aggregate(np.stack(metric.bounds(SAMPLES[1]) or ()), np.eye(2))
     names = dict(zip(metric.names, ends.T.tolist(), strict=True))
     assert (names["rougeL@2"], names["rougeL@mean"]) == ([0.0, 1.0], [0.0, 1.0])
     assert np.isnan(names["rougeL@1"]).all()

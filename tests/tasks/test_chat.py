@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fake_openai import FakeOpenAI
 
 QUICK = ("resamples=10",)
-TALKS = [
+TALKS: list[dict[str, Any]] = [
     {"id": "a", "turns": ["I am Nora.", "Who am I?"], "checks": [None, {"contains_all": ["Nora"]}]},
     {"id": "b", "turns": ["Two and two?", "Twice that?"], "checks": [{"number": 4}, {"number": 8}]},
     {"id": "c", "turns": ["Say yes.", "Again.", "Once more."], "checks": [None, None, {"equals_any": "yes"}]},
@@ -159,7 +159,7 @@ def test_recorded_conversations_are_scored_and_shown(evalkit: Commands) -> None:
 
 
 def test_references_by_turn(evalkit: Commands, server: FakeOpenAI) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "turns": ["One?", "Two?"], "checks": ["one", "two"]},
         {"id": "b", "turns": ["Three?", "Four?"], "checks": None},
         {"id": "c", "turns": ["Five?", "Six?"], "checks": [None, ["six", "half a dozen"]]},
@@ -247,7 +247,7 @@ def test_dialogues_with_a_given_history_by_one_command(
     replies = {json.dumps(row["messages"]): row["reference"] for row in rows}
 
     def answer(body: Mapping[str, Any]) -> str:
-        return replies[json.dumps(body["messages"][1:])]
+        return str(replies[json.dumps(body["messages"][1:])])
 
     server.settings.answer = answer
     ran = evalkit(
