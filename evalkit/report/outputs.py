@@ -270,7 +270,7 @@ def _columns(place: Place, line: Mapping[str, Any], *, several: bool) -> dict[st
         **line["input"],
         "id": f"{name}{TRIAL}{trial}" if several else name,
         "group": line.get("group", name if several else None),
-        "reference": line["target"],
+        **({} if line["target"] is None else {"reference": line["target"]}),
     }
 
 

@@ -380,6 +380,25 @@ def test_a_run_that_is_not_there_is_named_before_anything_is_sent(
     assert server.count == 0
 
 
+def test_without_references_nothing_is_graded(evalkit: Commands, server: FakeOpenAI) -> None:
+    path = write_lines(evalkit.folder / "outputs.jsonl", *({"id": row["id"], "output": "A."} for row in ROWS))
+    data = write_lines(evalkit.folder / "bare.jsonl", *({"id": row["id"], "topic": "x"} for row in ROWS))
+    ran = evalkit(
+        *("run", "task=qa", "task.name=telling", "dataset=jsonl", f"dataset.path={data}", "model=recorded"),
+        *(
+            f"model.path={path}",
+            "model.output=output",
+            "dataset.input={topic: topic}",
+            "metrics=[judge_score]",
+            "resamples=10",
+        ),
+    )
+    assert ran.code == 0, ran.err
+    ran = judge(evalkit, server, "[[correct]]", "latest:telling", "--reference")
+    assert "'reference' is undefined" in ran.error
+    assert server.count == 0
+
+
 def test_a_run_is_no_pair_with_itself(evalkit: Commands, server: FakeOpenAI) -> None:
     run = wrote(evalkit, server, by_number)
     assert (

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from commands import Commands, asking
+import pytest
+from commands import Commands, asking, write_lines
 
 from evalkit.search_path import shipped
 
@@ -107,3 +108,33 @@ def test_two_models_texts_are_compared(evalkit: Commands, server: FakeOpenAI) ->
     evalkit("judge", "latest:writing", "--against", base, *judging, "model.name=by-place")
     found = values(evalkit)
     assert (found["win_rate"], found["consistency"], found["position_bias"]) == (0.5, 0, 1)
+
+
+def test_a_judge_agrees_with_people_as_far_as_spearman_and_kappa_say(
+    evalkit: Commands, server: FakeOpenAI
+) -> None:
+    """Judge 1, 2, 3, 4 and people 1, 3, 2, 4: Spearman 1 - 6 * 2 / (4 * 15) = 0.8.
+
+    Grades: three of four agree, by chance (3 * 4 + 1 * 0) / 16 = 3/4 would: kappa 0.
+    """
+    rows = [
+        {**BRIEFS[place], "note": "?", "human": score, "grade": "incorrect" if place == 3 else "correct"}
+        for place, score in enumerate((1, 3, 2, 4))
+    ]
+    path = write_lines(evalkit.folder / "rated.jsonl", *rows)
+    server.settings.answer = fulfilled
+    own = (f"dataset.path={path}", "dataset.target=note", "resamples=10")
+    written = evalkit(*asking(server, "task=writing", *own))
+    assert written.code == 0, written.err
+    judging = ("model=openai", f"model.base_url={server.base_url}", "model.name=judge", "resamples=10")
+    server.settings.answer = of_place
+    words = ("dataset.target=human", "metrics=[judge_score,correlation]")
+    ran = evalkit("judge", "latest:writing", *judging, *words)
+    assert ran.code == 0, ran.err
+    assert values(evalkit)["spearman"] == pytest.approx(0.8)
+    server.settings.answer = "[[correct]]"
+    words = ("dataset.target=grade", "metrics=[accuracy,kappa]")
+    ran = evalkit("judge", "latest:writing", "--reference", *judging, *words)
+    assert ran.code == 0, ran.err
+    assert values(evalkit)["accuracy"] == 0.75
+    assert values(evalkit)["kappa"] == pytest.approx(0.0)
