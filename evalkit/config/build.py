@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import search_path
 from evalkit.cache.base import Mode
 from evalkit.config.labels import check_labels
+from evalkit.config.passages import build_lookup
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
     from evalkit.postprocess import Pipeline, Step
+    from evalkit.retrieval.lookup import Lookup
     from evalkit.task import Task
     from evalkit.variations import Variation
 
@@ -45,8 +47,10 @@ def build_task(config: RunConfig) -> Task:
 
     metrics = build_metrics(config.metrics)
     check_trials(metrics, trials_of(config))
+    lookup = build_lookup(config.retrieval)
     dataset = build_dataset(config.dataset)
-    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
+    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt), lookup)
+    dataset, retrieval = build_passages(dataset, lookup)
     postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
@@ -64,7 +68,18 @@ def build_task(config: RunConfig) -> Task:
         metrics=metrics,
         fewshot=fewshot,
         vary=vary,
+        retrieval=retrieval,
     )
+
+
+def build_passages(dataset: Dataset, lookup: Lookup | None) -> tuple[Dataset, Mapping[str, Any] | None]:
+    """Return the data with what was found for each sample, and how it was found; itself without retrieval."""
+    from dataclasses import replace
+
+    if lookup is None:
+        return dataset, None
+    found = lookup.apply(dataset.samples)
+    return replace(dataset, samples=found.samples, notes=(*dataset.notes, *found.notes)), found.facts
 
 
 def build_dataset(config: DatasetConfig) -> Dataset:
@@ -154,9 +169,13 @@ def build_prompt(config: PromptConfig) -> Prompt:
 
 
 def build_fewshot(
-    config: RunConfig, dataset: Dataset, prompt: Prompt
+    config: RunConfig, dataset: Dataset, prompt: Prompt, lookup: Lookup | None = None
 ) -> tuple[Prompt, Mapping[str, Any] | None]:
-    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0."""
+    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0.
+
+    The samples have no passages yet, so that an example that asks the same is known; with `lookup` each
+    example gets its own.
+    """
     from evalkit.datasets.fewshot import Shots, choose
 
     settings = config.fewshot
@@ -166,7 +185,11 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
-    examples = [{"input": dict(one.input), "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    if lookup is not None:
+        chosen = lookup.apply(chosen).samples
+    examples = [
+        {"input": {**one.input, **one.added}, "answer": prompt.answer(settings.answer, one)} for one in chosen
+    ]
     used = {
         "k": settings.k,
         "seed": settings.seed,

@@ -1,0 +1,146 @@
+"""What each sample is shown: its question looked up in a knowledge base, or in passages of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from evalkit.datasets.base import MISSING, column
+from evalkit.errors import DatasetError, did_you_mean
+from evalkit.records import Sample, text_of
+from evalkit.retrieval.base import Index, Passage, Question, Retriever
+from evalkit.retrieval.chunks import Chunks
+from evalkit.retrieval.knowledge import Columns, Knowledge, named, passages_of
+
+QUESTION = "question"
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """Samples with what was found for them, facts for the report, and what the user should hear."""
+
+    samples: tuple[Sample, ...]
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Finds passages for samples: in `knowledge`, or in the passages that the column `own` of each holds.
+
+    `query` names the input field that is looked up (`question`, or the only one), `relevant` the column with
+    the ids of the right documents. Samples get `added`: `passages`, the texts, and `retrieved`, the ids of
+    their documents, both best first.
+    """
+
+    retriever: Retriever
+    k: int
+    knowledge: Knowledge | None = None
+    own: str | None = None
+    columns: Columns = Columns()
+    query: str | None = None
+    relevant: str | None = None
+    chunks: Chunks | None = None
+
+    def apply(self, samples: Sequence[Sample]) -> Retrieved:
+        """Return the samples with their passages; DatasetError where a sample lacks what is needed."""
+        few, without, shown = 0, [], []
+        for sample, question in zip(samples, self._questions(samples), strict=True):
+            passages, index = self._searched(sample)
+            hits = index.search([question], self.k)[0]
+            few += len(passages) < self.k
+            if not hits:
+                without.append(sample.id)
+            found = [passages[hit.place] for hit in hits]
+            added = {"passages": [one.text for one in found], "retrieved": [one.id for one in found]}
+            shown.append(replace(sample, added={**sample.added, **added}))
+        return Retrieved(tuple(shown), self._facts(samples, without), self._notes(few, without))
+
+    def _questions(self, samples: Sequence[Sample]) -> list[Question]:
+        return [Question(self._query(one), self._relevant(one)) for one in samples]
+
+    def _query(self, sample: Sample) -> str:
+        name = self.query or (QUESTION if QUESTION in sample.input or len(sample.input) != 1 else next(iter(sample.input)))
+        if name not in sample.input:
+            near = did_you_mean(name, sample.input)
+            raise DatasetError(
+                f'sample "{sample.id}" has no input field "{name}" to look up{near}; it has '
+                f"{', '.join(sample.input) or 'none'}: set retrieval.query=<field>"
+            )
+        return text_of(sample.input[name])
+
+    def _relevant(self, sample: Sample) -> tuple[str, ...]:
+        if self.relevant is None:
+            return ()
+        value = self._column(sample, self.relevant, "relevant")
+        several = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+        return tuple(dict.fromkeys(map(text_of, several)))
+
+    def _searched(self, sample: Sample) -> tuple[Sequence[Passage], Index]:
+        if self.own is None:
+            return self._known
+        where = f'sample "{sample.id}", {self.own}'
+        value = self._column(sample, self.own, "passages")
+        inside = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
+        titles, ids = (
+            None if name is None or inside else self._column(sample, name, setting)
+            for name, setting in ((self.columns.title, "title"), (self.columns.id, "id"))
+        )
+        passages = self._cut(passages_of(value, titles, ids, self.columns, where))
+        if not passages:
+            return (), Nothing()
+        return passages, self.retriever.index(passages)
+
+    @cached_property
+    def _known(self) -> tuple[Sequence[Passage], Index]:
+        """The knowledge base, indexed once."""
+        assert self.knowledge is not None
+        passages = self._cut(self.knowledge.documents)
+        return passages, self.retriever.index(passages)
+
+    def _cut(self, documents: Sequence[Passage]) -> Sequence[Passage]:
+        return documents if self.chunks is None else tuple(self.chunks.cut(documents))
+
+    def _column(self, sample: Sample, path: str, setting: str) -> Any:
+        columns = {**sample.metadata, **sample.input}
+        value = column(columns, path)
+        if value is MISSING:
+            raise DatasetError(
+                f'sample "{sample.id}" has no column "{path}"{did_you_mean(path, columns)}; it has '
+                f"{', '.join(columns) or 'none'}: set retrieval.{setting}=<column>"
+            )
+        return value
+
+    def _facts(self, samples: Sequence[Sample], without: Sequence[str]) -> dict[str, Any]:
+        facts: dict[str, Any] = {"signature": self.retriever.signature, "k": self.k}
+        if self.chunks is not None:
+            facts["signature"] += f"|{self.chunks.signature}"
+        if self.knowledge is None:
+            facts["column"] = self.own
+        else:
+            facts["knowledge"] = self.knowledge.name
+            facts["fingerprint"] = self.knowledge.fingerprint
+            facts["documents"] = len(self.knowledge.documents)
+            facts["passages"] = len(self._known[0])
+        facts["without"] = len(without)
+        return facts
+
+    def _notes(self, few: int, without: Sequence[str]) -> tuple[str, ...]:
+        notes = list(() if self.knowledge is None else self.knowledge.notes)
+        if few and self.knowledge is not None:
+            notes.append(f"retrieval.k={self.k}: the knowledge base has {len(self._known[0])} passages")
+        elif few:
+            notes.append(f"retrieval.k={self.k}: {few} samples bring fewer passages")
+        if without:
+            notes.append(f"no passage was found for {len(without)} questions ({named(without)})")
+        return tuple(notes)
+
+
+class Nothing:
+    """The index of a sample that brings no passages."""
+
+    def search(self, questions: Sequence[Question], k: int) -> list[list[Any]]:  # noqa: ARG002
+        """Return no hit for each question."""
+        return [[] for _ in questions]
