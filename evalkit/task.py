@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Task:
     """Dataset + prompt + post-processing + metrics (by family name).
 
-    `fewshot` says how the prompt's examples were chosen, `retrieval` how the samples' passages were found; None
-    where there are none. With `vary`, each trial asks another form of the sample.
+    `fewshot` says how the prompt's examples were chosen, `retrieval` how the samples' passages were found;
+    None where there are none. With `vary`, each trial asks another form of the sample.
     """
 
     name: str

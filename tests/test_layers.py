@@ -17,6 +17,7 @@ LAYERS = [
     {"metrics"},
     {"prompts", "postprocess", "variations"},
     {"datasets"},
+    {"retrieval"},
     {"cache"},
     {"client"},
     {"task", "budget"},
@@ -39,6 +40,7 @@ KEPT = {
     "omegaconf": {"config", "cli"},
     "sacrebleu": {"metrics"},
     "rouge_score": {"metrics"},
+    "bm25s": {"retrieval"},
     "pytest": {"pytest_plugin"},
 }
 # A metric file imports these and no other metric.

@@ -95,7 +95,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     where = None if config.where is None else Where(config.where)
     source = build_source(config)
     labels = {text_of(spelling): label for spelling, label in config.labels.items()}
-    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels)
+    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels, config.unanswerable)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
     return replace(dataset, name=config.name or name_of(config.path), origin=origin)

@@ -10,6 +10,7 @@ from evalkit.plugins import construct, plugin
 
 if TYPE_CHECKING:
     from evalkit.config.schema import RetrievalConfig
+    from evalkit.retrieval.knowledge import Columns, Knowledge
     from evalkit.retrieval.lookup import Lookup
 
 
@@ -18,7 +19,7 @@ def build_lookup(config: RetrievalConfig) -> Lookup | None:
     if config._target_ is None:
         return None
     from evalkit.retrieval.chunks import Chunks
-    from evalkit.retrieval.knowledge import Columns, read
+    from evalkit.retrieval.knowledge import Columns
     from evalkit.retrieval.lookup import Lookup
     from evalkit.retrieval.oracle import Oracle
 
@@ -28,7 +29,7 @@ def build_lookup(config: RetrievalConfig) -> Lookup | None:
     _check_source(config)
     if issubclass(cls, Oracle) and config.relevant is None:
         raise ConfigError(
-            "retrieval=gold shows the passages that the data names: set retrieval.relevant=<column of their ids>"
+            "retrieval=gold shows the passages that the data names: set retrieval.relevant=<column with ids>"
         )
     retriever = construct(cls, config.options, "retrieval.options")
     chunk = config.chunk
@@ -39,7 +40,7 @@ def build_lookup(config: RetrievalConfig) -> Lookup | None:
     return Lookup(
         retriever=retriever,
         k=config.k,
-        knowledge=None if own else read(_paths(config.path), columns, config.encoding),
+        knowledge=None if own else _knowledge(config, columns),
         own=config.passages,
         columns=columns,
         query=config.query,
@@ -48,11 +49,19 @@ def build_lookup(config: RetrievalConfig) -> Lookup | None:
     )
 
 
+def _knowledge(config: RetrievalConfig, columns: Columns) -> Knowledge:
+    from evalkit.retrieval.knowledge import read
+
+    # As it was set: where evalkit is installed belongs in no report.
+    name = ", ".join(map(str, config.path)) if isinstance(config.path, list) else str(config.path)
+    return read(_paths(config.path), columns, config.encoding, name)
+
+
 def _check_source(config: RetrievalConfig) -> None:
     if config.path is None and config.passages is None:
         raise ConfigError(
-            "retrieval has no passages: set retrieval.path=FILE (a knowledge base) or retrieval.passages=<column> "
-            "(each sample brings its own), or ask without: retrieval=none"
+            "retrieval has no passages: set retrieval.path=FILE (a knowledge base) or "
+            "retrieval.passages=<column> (each sample brings its own), or ask without: retrieval=none"
         )
     if config.path is not None and config.passages is not None:
         raise ConfigError(

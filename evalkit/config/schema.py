@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 
 OPEN = (
     *("dataset.input", "dataset.labels", "dataset.metrics", "dataset.options"),
-    *("prompt.variables", "model.extra", "model.options", "metrics", "retrieval.options", "gate.margins", "sweep"),
+    *(
+        "prompt.variables",
+        "model.extra",
+        "model.options",
+        "metrics",
+        "retrieval.options",
+        "gate.margins",
+        "sweep",
+    ),
 )
 """Mappings with free names (dataset.input.question=column); everything else is closed."""
 
@@ -39,6 +47,7 @@ class DatasetConfig:
     input: dict[str, str] = field(default_factory=dict)
     target: str | None = None
     labels: dict[Any, str] = field(default_factory=dict)  # keys: also numbers, true, false
+    unanswerable: bool = False  # an empty list as target says that there is no answer
     id: str | None = None
     group: str | None = None
     where: str | None = None

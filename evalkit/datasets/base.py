@@ -49,7 +49,9 @@ class Source(Protocol):
 class FieldMap:
     """Which columns become which fields; dots reach into objects (`answers.text`).
 
-    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`.
+    `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`. With
+    `unanswerable` an empty list as target says that there is no answer; the empty text is then the right one,
+    as in SQuAD 2.0's script.
     """
 
     input: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class FieldMap:
     id: str | None = None
     group: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    unanswerable: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ def _not_json(source: str, row: Row) -> DatasetError:
 
 def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     used = {fields.id or DEFAULT_ID}
-    target = _target(row, source, fields.target, fields.labels) if fields.target is not None else None
+    target = _target(row, source, fields.target, fields) if fields.target is not None else None
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
@@ -231,14 +234,18 @@ def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
 
-def _target(row: Row, source: str, path: str, labels: Mapping[str, str]) -> Any:
+def _target(row: Row, source: str, path: str, fields: FieldMap) -> Any:
     target = required(row, source, path, "dataset.target")
+    if target == [] and fields.unanswerable:
+        return [""]
     if target is None or target == [] or (isinstance(target, list) and None in target):
+        remedy = "give a target or remove the row"
+        if target == []:
+            remedy += " (or set dataset.unanswerable=true where that says that there is no answer)"
         raise DatasetError(
-            f'{row.place(source)}: the target column "{path}" is empty or holds null; '
-            "give a target or remove the row"
+            f'{row.place(source)}: the target column "{path}" is empty or holds null; {remedy}'
         )
-    return _label(target, labels, f"{row.place(source)}") if labels else target
+    return _label(target, fields.labels, f"{row.place(source)}") if fields.labels else target
 
 
 def _label(target: Any, labels: Mapping[str, str], where: str) -> str:

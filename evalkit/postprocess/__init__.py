@@ -4,6 +4,7 @@ In a config a step is its name (`strip`), or its name with options (`regex: {pat
 file in this room and a line here.
 """
 
+from evalkit.postprocess.abstention import Abstention
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
@@ -13,6 +14,7 @@ from evalkit.postprocess.text import FirstLine, Regex, Strip
 STEPS: dict[str, type[Step]] = {
     step.name: step
     for step in (
+        Abstention,
         Code,
         FirstLine,
         JsonField,
@@ -24,6 +26,7 @@ STEPS: dict[str, type[Step]] = {
 
 __all__ = [
     "STEPS",
+    "Abstention",
     "Code",
     "Context",
     "FirstLine",

@@ -1,4 +1,4 @@
-"""What retrieval is made of: passages, questions, hits, and who finds them."""
+"""What retrieval is made of: passages, queries, hits, and who finds them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """What is looked for; `relevant` are the ids of the right documents, which only an oracle looks at."""
 
     text: str
@@ -25,7 +25,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage by its place among those indexed, and how well it fits; scores compare within a question."""
+    """A passage by its place among those indexed, and how well it fits; scores compare within a query."""
 
     place: int
     score: float
@@ -34,8 +34,8 @@ class Hit:
 class Index(Protocol):
     """Passages ready to be searched."""
 
-    def search(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
-        """Return the best hits of each question, at most k, the best first.
+    def search(self, queries: Sequence[Query], k: int) -> list[list[Hit]]:
+        """Return the best hits of each query, at most k, the best first.
 
         Passages that fit equally well come in the order in which they were indexed; one that does not fit
         at all is no hit.

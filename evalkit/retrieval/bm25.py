@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalkit.errors import ConfigError, DatasetError, did_you_mean
-from evalkit.retrieval.base import Hit, Passage, Question
+from evalkit.retrieval.base import Hit, Passage, Query
 from evalkit.retrieval.words import Words, missing
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ class Bm25:
     """Ranks passages by BM25 (Robertson et al. 1995; variants as in Kamphuis et al. 2020).
 
     `method`: "lucene" log(1 + (N - df + 0.5) / (df + 0.5)) · tf / (tf + k1 (1 - b + b length / mean length));
-    "robertson" the same with log((N - df + 0.5) / (df + 0.5)), at least 0; "atire" log(N / df) · (k1 + 1) times
-    the same. A word that the question repeats counts each time. `tokenizer`, `stemmer` and `stopwords` as
+    "robertson" the same with log((N - df + 0.5) / (df + 0.5)), at least 0; "atire" with log(N / df) (k1 + 1).
+    A word that the question repeats counts each time. `tokenizer`, `stemmer` and `stopwords` as
     `Words` takes them, alike for passages and questions.
 
     A passage with a score of 0 has no word in common with the question (or, but for lucene, none that tells
@@ -57,7 +57,7 @@ class Bm25:
 
     @property
     def signature(self) -> str:
-        """For example `bm25:lucene|k1:1.5|b:0.75|tok:bigrams|stem:english|stop:english|version:bm25s-0.3.16`."""
+        """For example `bm25:lucene|k1:1.5|b:0.75|tok:bigrams|stem:english|stop:english|version:bm25s-0.3`."""
         name = f"bm25:{self._method}|k1:{self._k1:g}|b:{self._b:g}"
         return f"{name}|{self._of_words}|version:bm25s-{version('bm25s')}"
 
@@ -83,9 +83,9 @@ class Bm25Index:
         self._scores = scores
         self._words = words
 
-    def search(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
-        """Return each question's best passages; none where it shares no word with any."""
-        return [self._best(question.text, k) for question in questions]
+    def search(self, queries: Sequence[Query], k: int) -> list[list[Hit]]:
+        """Return each query's best passages; none where it shares no word with any."""
+        return [self._best(query.text, k) for query in queries]
 
     def _best(self, text: str, k: int) -> list[Hit]:
         # bm25s gives arbitrary passages for words that it does not know, and breaks ties as it likes.

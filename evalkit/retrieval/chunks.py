@@ -11,7 +11,10 @@ from evalkit.errors import ConfigError
 from evalkit.retrieval.base import Passage
 
 # A word with the space before it, or a character of a script without spaces: where a text may be cut.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U000323af"
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+    "\U00020000-\U000323af"
+)
 _UNIT = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
 
 
@@ -30,8 +33,8 @@ class Chunks:
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 <= self.overlap < self.size:
             raise ConfigError(
-                f"retrieval.chunk: tokens={self.size} must be 1 or more, and overlap={self.overlap} from 0 to "
-                "less than that"
+                f"retrieval.chunk: tokens={self.size} must be 1 or more, and overlap={self.overlap} "
+                "from 0 to less than that"
             )
 
     @property

@@ -38,44 +38,44 @@ class Knowledge:
     notes: tuple[str, ...] = ()
 
 
-def read(path: Any, columns: Columns, encoding: str = "utf-8") -> Knowledge:
-    """Read a knowledge base; DatasetError names file, line and remedy.
+def read(path: Any, columns: Columns, encoding: str = "utf-8", name: str | None = None) -> Knowledge:
+    """Read a knowledge base, called `name` in reports; DatasetError names file, line and remedy.
 
     `path` is a file of any format that a dataset has, a pattern, a folder of text files (each a document), a
     single text file in Markdown, or a list of these. Without an id column (`id` where there is one) a
     document is named by the hash of its row; in a folder, by its path.
     """
-    files = expand(path)
-    if not files:
-        raise DatasetError("retrieval.path is empty; set it to a file or folder of passages")
-    sources = [_source(one, encoding) for one in files]
-    name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-    source = sources[0] if len(sources) == 1 else Several(name, sources)
-    in_files = all(isinstance(one, TextFiles) for one in sources)
-    if in_files:
-        columns = Columns()
     try:
-        # Mapped to nothing: a column that is absent is told in words of retrieval, by the row.
-        found = load(source, FieldMap({}, id=columns.id))
+        files = expand(path)
+        sources = [_source(one, encoding) for one in files]
+        if not files:
+            raise DatasetError("retrieval.path is empty; set it to a file or folder of passages")
+        several = f"{files[0]} and {len(files) - 1} more"
+        source = sources[0] if len(sources) == 1 else Several(several, sources)
+        if all(isinstance(one, TextFiles) for one in sources):
+            columns = Columns()
+        found = load(source, FieldMap(id=columns.id))
     except DatasetError as error:
         raise DatasetError(_in_our_words(str(error))) from None
     documents, empty = [], []
     for sample in found.samples:
         row = Row({**sample.input, columns.id or "id": sample.id}, f'row "{sample.id}"')
-        text = _text(row, name, columns)
+        text = _text(row, source.name, columns)
         if text.strip():
             documents.append(Passage(sample.id, text))
         else:
             empty.append(sample.id)
     if not documents:
-        raise DatasetError(f"{name}: none of its {len(empty)} rows has a text; there is nothing to retrieve")
-    notes = [f"{name}: {len(empty)} rows without a text were left out ({named(empty)})"] if empty else []
-    return Knowledge(name, tuple(documents), found.fingerprint, tuple(notes))
+        raise DatasetError(
+            f"{source.name}: none of its {len(empty)} rows has a text; there is nothing to retrieve"
+        )
+    notes = (
+        [f"{source.name}: {len(empty)} rows without a text were left out ({named(empty)})"] if empty else []
+    )
+    return Knowledge(name or source.name, tuple(documents), found.fingerprint, tuple(notes))
 
 
-def passages_of(
-    value: Any, titles: Any, ids: Any, columns: Columns, where: str
-) -> list[Passage]:
+def passages_of(value: Any, titles: Any, ids: Any, columns: Columns, where: str) -> list[Passage]:
     """Return the passages that a sample brings itself, named by their ids, else by their places from 0.
 
     `value` is a list of texts, of lists of sentences, or of objects with the columns; `titles` and `ids` are
@@ -135,7 +135,9 @@ class TextFiles:
 
     def _counts(self, file: Path) -> bool:
         inside = file.relative_to(self._path).parts
-        return file.suffix.lower() in TEXT_FILES and not any(one[0] == "." for one in inside) and file.is_file()
+        return (
+            file.suffix.lower() in TEXT_FILES and not any(one[0] == "." for one in inside) and file.is_file()
+        )
 
 
 def _source(path: str, encoding: str) -> Source:

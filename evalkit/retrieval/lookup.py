@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from evalkit.datasets.base import MISSING, column
 from evalkit.errors import DatasetError, did_you_mean
 from evalkit.records import Sample, text_of
-from evalkit.retrieval.base import Index, Passage, Question, Retriever
+from evalkit.retrieval.base import Index, Passage, Query, Retriever
 from evalkit.retrieval.chunks import Chunks
 from evalkit.retrieval.knowledge import Columns, Knowledge, named, passages_of
 
 QUESTION = "question"
+PASSAGES, RETRIEVED = "passages", "retrieved"
 
 
 @dataclass(frozen=True)
@@ -39,30 +40,34 @@ class Lookup:
     k: int
     knowledge: Knowledge | None = None
     own: str | None = None
-    columns: Columns = Columns()
+    columns: Columns = field(default_factory=Columns)
     query: str | None = None
     relevant: str | None = None
     chunks: Chunks | None = None
 
     def apply(self, samples: Sequence[Sample]) -> Retrieved:
         """Return the samples with their passages; DatasetError where a sample lacks what is needed."""
-        few, without, shown = 0, [], []
-        for sample, question in zip(samples, self._questions(samples), strict=True):
-            passages, index = self._searched(sample)
-            hits = index.search([question], self.k)[0]
-            few += len(passages) < self.k
-            if not hits:
-                without.append(sample.id)
-            found = [passages[hit.place] for hit in hits]
-            added = {"passages": [one.text for one in found], "retrieved": [one.id for one in found]}
-            shown.append(replace(sample, added={**sample.added, **added}))
-        return Retrieved(tuple(shown), self._facts(samples, without), self._notes(few, without))
+        queries = [Query(self._query(one), self._relevant(one)) for one in samples]
+        if self.own is None:
+            passages, index = self._known
+            found = [[passages[hit.place] for hit in hits] for hits in index.search(queries, self.k)]
+            few = len(samples) if len(passages) < self.k else 0
+        else:
+            brought = [self._brought(one) for one in samples]
+            found = [self._among(passages, query) for passages, query in zip(brought, queries, strict=True)]
+            few = sum(len(passages) < self.k for passages in brought)
+        shown = tuple(_with(sample, some) for sample, some in zip(samples, found, strict=True))
+        without = [sample.id for sample, some in zip(samples, found, strict=True) if not some]
+        return Retrieved(shown, self._facts(without), self._notes(few, without))
 
-    def _questions(self, samples: Sequence[Sample]) -> list[Question]:
-        return [Question(self._query(one), self._relevant(one)) for one in samples]
+    def _among(self, passages: Sequence[Passage], query: Query) -> list[Passage]:
+        if not passages:
+            return []
+        return [passages[hit.place] for hit in self.retriever.index(passages).search([query], self.k)[0]]
 
     def _query(self, sample: Sample) -> str:
-        name = self.query or (QUESTION if QUESTION in sample.input or len(sample.input) != 1 else next(iter(sample.input)))
+        alone = next(iter(sample.input)) if len(sample.input) == 1 else QUESTION
+        name = self.query or alone
         if name not in sample.input:
             near = did_you_mean(name, sample.input)
             raise DatasetError(
@@ -78,20 +83,17 @@ class Lookup:
         several = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
         return tuple(dict.fromkeys(map(text_of, several)))
 
-    def _searched(self, sample: Sample) -> tuple[Sequence[Passage], Index]:
-        if self.own is None:
-            return self._known
-        where = f'sample "{sample.id}", {self.own}'
+    def _brought(self, sample: Sample) -> Sequence[Passage]:
+        """Return the passages that a sample brings itself."""
+        assert self.own is not None
         value = self._column(sample, self.own, "passages")
-        inside = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
+        objects = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
         titles, ids = (
-            None if name is None or inside else self._column(sample, name, setting)
+            None if name is None or objects else self._column(sample, name, setting)
             for name, setting in ((self.columns.title, "title"), (self.columns.id, "id"))
         )
-        passages = self._cut(passages_of(value, titles, ids, self.columns, where))
-        if not passages:
-            return (), Nothing()
-        return passages, self.retriever.index(passages)
+        where = f'sample "{sample.id}", {self.own}'
+        return self._cut(passages_of(value, titles, ids, self.columns, where))
 
     @cached_property
     def _known(self) -> tuple[Sequence[Passage], Index]:
@@ -113,7 +115,7 @@ class Lookup:
             )
         return value
 
-    def _facts(self, samples: Sequence[Sample], without: Sequence[str]) -> dict[str, Any]:
+    def _facts(self, without: Sequence[str]) -> dict[str, Any]:
         facts: dict[str, Any] = {"signature": self.retriever.signature, "k": self.k}
         if self.chunks is not None:
             facts["signature"] += f"|{self.chunks.signature}"
@@ -138,9 +140,6 @@ class Lookup:
         return tuple(notes)
 
 
-class Nothing:
-    """The index of a sample that brings no passages."""
-
-    def search(self, questions: Sequence[Question], k: int) -> list[list[Any]]:  # noqa: ARG002
-        """Return no hit for each question."""
-        return [[] for _ in questions]
+def _with(sample: Sample, found: Sequence[Passage]) -> Sample:
+    added = {PASSAGES: [one.text for one in found], RETRIEVED: [one.id for one in found]}
+    return replace(sample, added={**sample.added, **added})

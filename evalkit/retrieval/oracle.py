@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from evalkit.retrieval.base import Hit, Passage, Question
+from evalkit.retrieval.base import Hit, Passage, Query
 
 
 class Oracle:
-    """Finds the passages whose ids are a sample's relevant ones: the upper bound of what retrieval can give."""
+    """Finds the passages of a sample's relevant documents: the upper bound of what retrieval can give."""
 
     signature = "oracle"
 
@@ -27,9 +27,9 @@ class OracleIndex:
     def __init__(self, places: dict[str, list[int]]) -> None:
         self._places = places
 
-    def search(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
+    def search(self, queries: Sequence[Query], k: int) -> list[list[Hit]]:
         """Return the relevant passages in the order in which their documents are named."""
         return [
-            [Hit(place, 1.0) for one in question.relevant for place in self._places.get(one, ())][:k]
-            for question in questions
+            [Hit(place, 1.0) for one in query.relevant for place in self._places.get(one, ())][:k]
+            for query in queries
         ]

@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from evalkit.errors import ConfigError, did_you_mean
 
@@ -32,7 +33,7 @@ def characters(run: str) -> list[str]:
 def bigrams(run: str) -> list[str]:
     """Return overlapping pairs of characters, as Lucene's CJKAnalyzer makes them; a single one as itself."""
     units = _units(run)
-    return [a + b for a, b in zip(units, units[1:], strict=False)] or units
+    return [a + b for a, b in pairwise(units)] or units
 
 
 def jieba(run: str) -> list[str]:
@@ -53,7 +54,10 @@ class Words:
     """
 
     def __init__(
-        self, tokenizer: str = "bigrams", stemmer: str | None = None, stopwords: str | Sequence[str] | None = None
+        self,
+        tokenizer: str = "bigrams",
+        stemmer: str | None = None,
+        stopwords: str | Sequence[str] | None = None,
     ) -> None:
         if tokenizer not in TOKENIZERS:
             raise ConfigError(
@@ -148,7 +152,9 @@ def _stopwords(chosen: str | Sequence[str] | None) -> frozenset[str]:
     except ImportError:
         raise ConfigError(missing("the lists of stop words")) from None
     known = {
-        {"en": "english", "en_plus": "english_plus"}.get(short := name.removeprefix(LIST).lower(), short): words
+        {"en": "english", "en_plus": "english_plus"}.get(
+            short := name.removeprefix(LIST).lower(), short
+        ): words
         for name, words in vars(lists).items()
         if name.startswith(LIST)
     }
