@@ -58,12 +58,12 @@ def _knowledge(config: RetrievalConfig, columns: Columns) -> Knowledge:
 
 
 def _check_source(config: RetrievalConfig) -> None:
-    if config.path is None and config.passages is None:
+    if not config.path and config.passages is None:
         raise ConfigError(
             "retrieval has no passages: set retrieval.path=FILE (a knowledge base) or "
             "retrieval.passages=<column> (each sample brings its own), or ask without: retrieval=none"
         )
-    if config.path is not None and config.passages is not None:
+    if config.path and config.passages is not None:
         raise ConfigError(
             "retrieval.path and retrieval.passages are both set; for the knowledge base add "
             "retrieval.passages=null, for the samples' own passages retrieval.path=null"

@@ -46,11 +46,8 @@ def read(path: Any, columns: Columns, encoding: str = "utf-8", name: str | None 
     document is named by the hash of its row; in a folder, by its path.
     """
     try:
-        files = expand(path)
-        sources = [_source(one, encoding) for one in files]
-        if not files:
-            raise DatasetError("retrieval.path is empty; set it to a file or folder of passages")
-        several = f"{files[0]} and {len(files) - 1} more"
+        sources = [_source(one, encoding) for one in expand(path)]
+        several = f"{sources[0].name} and {len(sources) - 1} more"
         source = sources[0] if len(sources) == 1 else Several(several, sources)
         if all(isinstance(one, TextFiles) for one in sources):
             columns = Columns()
