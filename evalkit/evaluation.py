@@ -253,7 +253,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     The new report has an id and folder of its own, in the run's results folder unless results_dir is given,
     and names the run as its parent. ConfigError for an override that would change what was asked.
     """
-    from evalkit.config.build import build_metrics, build_postprocess
+    from evalkit.config.build import build_postprocess, metrics_of
     from evalkit.config.rescore import rescoring_settings
     from evalkit.datasets.base import Dataset
     from evalkit.report.again import Rescoring, rescored_lines, rescored_report, stored
@@ -265,7 +265,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     config = rescoring_settings(report.config, overrides)
     check_settings(config)
     created = datetime.now(UTC)
-    postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
+    postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     found = stored(report)
     facts = report.dataset
     dataset = Dataset(facts["name"], found.samples, facts["fingerprint"])

@@ -228,6 +228,7 @@ class Aggregate:
 
     `n` counts scored samples, `n_failed` samples left out because a request failed, `n_unparsed` those
     counted wrong because the output could not be parsed; `maximum` is the scale's best value (1 or 100).
+    `unit` is set where the value is no score out of a maximum: seconds, US dollars, a plain number ("").
     """
 
     metric: str
@@ -242,3 +243,4 @@ class Aggregate:
     signature: str
     higher_is_better: bool
     maximum: float
+    unit: str | None = None

@@ -256,6 +256,7 @@ def aggregate(
                 signature=metric.signature,
                 higher_is_better=metric.higher_is_better,
                 maximum=metric.maximum,
+                unit=metric.unit,
             )
         )
     return aggregates

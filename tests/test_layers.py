@@ -44,7 +44,7 @@ KEPT = {
     "pytest": {"pytest_plugin"},
 }
 # A metric file imports these and no other metric.
-METRIC_GROUND = {"base", "text", "translation"}
+METRIC_GROUND = {"base", "logprobs", "text", "translation", "weighted"}
 
 
 def modules() -> list[Path]:

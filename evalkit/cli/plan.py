@@ -175,12 +175,25 @@ def _detectable(found: Sequence[Detectable]) -> str:
     """The losses in points, and what they rest on: a pair of measurements, or one of them."""
     if not found:
         return f"{UNKNOWN}: no earlier run of the task with these samples, and no baseline"
-    losses: dict[tuple[str, str], list[str]] = {}
+    losses: dict[tuple[str, str], list[Detectable]] = {}
     for one in found:
         rests = ("" if one.paired else " at the most", one.source)
-        losses.setdefault(rests, []).append(f"{one.metric} {100 * one.effect / one.maximum:.1f}")
-    parts = [f"{', '.join(values)} points{bound} (by {source})" for (bound, source), values in losses.items()]
+        losses.setdefault(rests, []).append(one)
+    parts = [f"{_losses(values)}{bound} (by {source})" for (bound, source), values in losses.items()]
     return f"with 80% power a loss of {'; '.join(parts)}"
+
+
+def _losses(found: Sequence[Detectable]) -> str:
+    """Spell losses in points, then those of metrics in a unit of their own."""
+    from evalkit.report.table import of_unit, shown
+
+    points = [f"{one.metric} {shown(one.effect, one.maximum)}" for one in found if one.unit is None]
+    others = [
+        f"{one.metric} {of_unit(shown(one.effect, one.maximum, one.unit), one.unit)}"
+        for one in found
+        if one.unit is not None
+    ]
+    return ", ".join([*([f"{', '.join(points)} points"] if points else []), *others])
 
 
 def _spell(seconds: float) -> str:

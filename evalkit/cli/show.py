@@ -150,11 +150,12 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
     """Yield each metric's value on this sample alone, with its reason where it gives one."""
     import numpy as np
 
-    from evalkit.config.build import build_metrics
+    from evalkit.config.build import metrics_of
+    from evalkit.config.compose import from_plain
 
     generation, sample = generation_of(line), sample_of(line)
     targets = [sample_of(one) for one in report.samples()]
-    for family, unbound in build_metrics(report.config["metrics"]).items():
+    for family, unbound in metrics_of(from_plain(report.config)).items():
         row = np.asarray([line["statistics"][family]], dtype=np.float64)
         metric = unbound.bind(targets)
         values = metric.aggregate(row, np.ones((1, 1)))[0]

@@ -42,6 +42,7 @@ class Family:
     signature: str
     higher_is_better: bool
     maximum: float
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class MetricComparison:
     reason: str
     trials: tuple[float, float] = (1.0, 1.0)
     """Answers to a sample on each side, on average; they are combined before samples are compared."""
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

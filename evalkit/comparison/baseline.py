@@ -20,6 +20,7 @@ import numpy as np
 from evalkit.comparison.base import Measured, Side
 from evalkit.comparison.side import family_of
 from evalkit.errors import NoBaseline, ReportError
+from evalkit.report.base import without_unit
 from evalkit.report.write import write_text
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _manifest(files: Files) -> dict[str, Any] | None:
 def _case(side: Side, reason: str) -> dict[str, Any]:
     families = {}
     for name, family in sorted(side.families.items()):
-        stored = asdict(family)
+        stored = without_unit(asdict(family))
         del stored["name"]
         families[name] = stored
     return {

@@ -80,6 +80,7 @@ def _difference(comparison: Comparison, one: MetricComparison) -> Difference:
         low=low if bounded else None,
         high=high if bounded else None,
         margin=one.margin * scale,
+        unit=one.unit,
     )
 
 

@@ -116,7 +116,8 @@ def _scores(sides: tuple[Side, Side], name: str) -> Iterator[tuple[str, tuple[fl
         sign = 1 if described.higher_is_better else -1
         for place, value in enumerate(described.names):
             if value in described.headline:
-                old, new = (float(side[place]) / described.maximum for side in values)
+                scale = described.maximum if described.unit is None else 1.0
+                old, new = (float(side[place]) / scale for side in values)
                 yield value, (old, new), sign
 
 

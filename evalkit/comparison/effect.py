@@ -60,14 +60,18 @@ def _of_mean(
     before, after = pairs.baseline[:, place], pairs.candidate[:, place]
     scores = np.concatenate([before, after])
     binary = (
-        pairs.single_trial and pairs.groups is None and bool(np.isin(scores, (0.0, metric.maximum)).all())
+        pairs.single_trial
+        and pairs.groups is None
+        and metric.unit is None
+        and bool(np.isin(scores, (0.0, metric.maximum)).all())
     )
     if binary:
         return _of_binary(before > 0, after > 0, level, metric, values)
     differences = after - before
     flips = sign_flip(differences, resamples=level.resamples, seed=level.seed, groups=pairs.groups)
+    limit = metric.maximum if metric.unit is None else None
     spread = studentised(
-        differences, resamples=level.resamples, seed=level.seed, groups=pairs.groups, limit=metric.maximum
+        differences, resamples=level.resamples, seed=level.seed, groups=pairs.groups, limit=limit
     )
     low, high = spread.interval(1 - level.alpha)
     less, greater = float(flips.p_less[0]), float(flips.p_greater[0])

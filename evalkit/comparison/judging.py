@@ -107,12 +107,13 @@ def _adjusted(found: Sequence[Effect]) -> list[tuple[float, float]]:
 def _metric(
     name: str, family: Family, effect: Effect, policy: Policy, adjusted: tuple[float, float], *, gated: bool
 ) -> MetricComparison:
-    margin = policy.margin_of(name, family.maximum)
+    margin = policy.margin_of(name, family, effect)
     judged = judge(
         effect,
         policy,
         margin,
         maximum=family.maximum,
+        unit=family.unit,
         better=family.higher_is_better,
         adjusted=adjusted,
     )
@@ -132,6 +133,7 @@ def _metric(
         needed_n=needed if judged.verdict is Verdict.INCONCLUSIVE else None,
         verdict=judged.verdict,
         reason=judged.reason,
+        unit=family.unit,
     )
 
 
@@ -193,6 +195,7 @@ def _verdict(
         policy,
         metric.margin,
         maximum=metric.maximum,
+        unit=metric.unit,
         better=metric.higher_is_better,
         adjusted=adjusted,
     ).verdict

@@ -14,11 +14,10 @@ from evalkit.metrics.base import LabelMetric
 from evalkit.report.base import read
 from evalkit.report.excerpts import BLOCK, excerpt
 from evalkit.report.renderers.base import Excerpt
+from evalkit.report.table import shown
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
-
-POINTS = 100
 
 
 def losses(baseline: Side, candidate: Side, family: str, value: str, most: int) -> list[Excerpt]:
@@ -38,9 +37,10 @@ def losses(baseline: Side, candidate: Side, family: str, value: str, most: int) 
     before, after = (_values(side, told, names)[:, told.names.index(value)] for side in (baseline, candidate))
     fallen = (before - after) * (1 if told.higher_is_better else -1)
     order = [place for place in np.argsort(-fallen, kind="stable")[:most].tolist() if fallen[place] > 0]
-    scale = POINTS / told.maximum
+    scale = told.maximum, told.unit
     moved = {
-        names[place]: f"{value} {before[place] * scale:.1f} to {after[place] * scale:.1f}" for place in order
+        names[place]: f"{value} {shown(float(before[place]), *scale)} to {shown(float(after[place]), *scale)}"
+        for place in order
     }
     return quoted(baseline, candidate, moved)
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from evalkit.comparison.base import Effect, Verdict
+from evalkit.comparison.base import Effect, Family, Verdict
+from evalkit.report.table import of_unit, shown
 
 DEFAULT_MARGIN = 0.01  # of the scale: one point
+UNIT_MARGIN = 10  # times the margin's share, of the baseline's value: latencies vary by more than scores
 ACTIONS = ("pass", "warn", "fail")
 KINDS = ("no_regression", "noninferior", "improve")
 
@@ -25,15 +27,21 @@ class Policy:
     kind: str = "no_regression"
     alpha: float = 0.05
     margin: float = DEFAULT_MARGIN
-    """Share of the scale, where `margins` names none: 0.01 is one point."""
+    """Share of the scale, where `margins` names none: 0.01 is one point. A metric in a unit of its own has no
+    scale: then ten times this share of the baseline's value, 10% by default."""
     margins: Mapping[str, float] = field(default_factory=dict)
     metrics: Sequence[str] = ()
     on_inconclusive: str = "warn"
     power: float = 0.8
 
-    def margin_of(self, metric: str, maximum: float) -> float:
-        """Return the margin in the metric's own unit."""
-        return self.margins.get(metric, self.margin * maximum)
+    def margin_of(self, metric: str, family: Family, effect: Effect) -> float:
+        """Return the margin in the metric's own unit; 0 where it would be a share of an unknown value."""
+        if metric in self.margins:
+            return self.margins[metric]
+        if family.unit is None:
+            return self.margin * family.maximum
+        value = abs(effect.baseline)
+        return UNIT_MARGIN * self.margin * value if math.isfinite(value) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +52,23 @@ class Judged:
     reason: str
 
 
-def judge(
+def judge(  # noqa: PLR0913 - an effect, and all that its metric says of its scale
     effect: Effect,
     policy: Policy,
     margin: float,
     *,
     maximum: float,
+    unit: str | None = None,
     better: bool,
     adjusted: tuple[float, float],
 ) -> Judged:
     """Judge one effect; `adjusted` are the corrected one-sided p-values (worse, better).
 
-    `margin` is in the metric's unit, whose best value is `maximum`; `better` says whether higher is better.
+    `margin` is in the metric's own unit; `maximum` is the best value of a metric without a `unit`, `better`
+    says whether higher is better.
     """
-    edge = f"the margin of {100 * margin / maximum:g} points"
+    amount = f"{100 * margin / maximum:g}" if unit is None else shown(margin, maximum, unit)
+    edge = f"the margin of {of_unit(amount, unit)}"
     gain = effect.difference if better else -effect.difference
     bound = effect.bound if better else -effect.bound
     worse, improved = adjusted

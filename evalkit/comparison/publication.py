@@ -13,7 +13,7 @@ from evalkit.report.base import read
 from evalkit.report.grid import grid_of
 from evalkit.report.publication import headline, label_of
 from evalkit.report.renderers.base import Check, Excerpt, Place, Publication, State
-from evalkit.report.table import shown
+from evalkit.report.table import moved, of_unit, shown
 
 QUOTED = 5
 """Samples that a failed check quotes."""
@@ -103,20 +103,21 @@ def _state(one: MetricComparison, comparison: Comparison) -> tuple[State, bool]:
 
 
 def _figures(one: MetricComparison) -> Iterator[str]:
-    effect, scale = one.effect, 100 / one.maximum
+    effect, scale = one.effect, (one.maximum, one.unit)
     assert effect is not None
-    before, after = (shown(value, one.maximum) for value in (effect.baseline, effect.candidate))
+    before, after = (shown(value, *scale) for value in (effect.baseline, effect.candidate))
     yield f"baseline: {before}; candidate: {after}"
     yield (
-        f"difference: {effect.difference * scale:+.1f} "
-        f"[{effect.low * scale:+.1f}, {effect.high * scale:+.1f}] ({effect.interval})"
+        f"difference: {moved(effect.difference, *scale)} "
+        f"[{moved(effect.low, *scale)}, {moved(effect.high, *scale)}] ({effect.interval})"
     )
     yield f"p: {effect.p_value:.3g} ({effect.test})"
     if one.p_adjusted is not None:
         yield f"adjusted p, one-sided for a loss: {one.p_adjusted:.3g}"
-    yield f"margin: {one.margin * scale:g} points; n: {effect.n}"
+    margin = f"{one.margin * 100 / one.maximum:g}" if one.unit is None else shown(one.margin, *scale)
+    yield f"margin: {of_unit(margin, one.unit)}; n: {effect.n}"
     if one.detectable is not None:
-        yield f"detectable with 80% power: {one.detectable * scale:.1f} points"
+        yield f"detectable with 80% power: {of_unit(shown(one.detectable, *scale), one.unit)}"
 
 
 def _others(comparison: Comparison, checks: Sequence[Check], result: GateResult | None) -> Iterator[Check]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,10 +25,12 @@ class Contrast:
     p_value: float
     p_adjusted: float
 
+    unit: str | None = None
+
     @property
     def mark(self) -> Mark:
         """What stands beside the value in a table."""
-        return Mark(self.points, self.p_adjusted)
+        return Mark(self.points, self.p_adjusted, self.unit)
 
 
 def contrasts(
@@ -50,9 +52,6 @@ def contrasts(
         for one in case.metrics:
             if one.metric in metrics and one.effect is not None:
                 points = one.effect.difference * 100 / one.maximum
-                found.append(Contrast(report.run_id, one.metric, points, one.effect.p_value, 1.0))
+                found.append(Contrast(report.run_id, one.metric, points, one.effect.p_value, 1.0, one.unit))
     adjusted = holm(np.array([one.p_value for one in found]))
-    return [
-        Contrast(one.run_id, one.metric, one.points, one.p_value, float(p))
-        for one, p in zip(found, adjusted, strict=True)
-    ], problems
+    return [replace(one, p_adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)], problems

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evalkit.comparison.base import CaseComparison, Comparison, Effect, MetricComparison, Verdict
+from evalkit.comparison.base import CaseComparison, Comparison, Effect, MetricComparison, Slice, Verdict
 from evalkit.comparison.histogram import quantile
-from evalkit.report.base import finite
+from evalkit.report.base import finite, without_unit
 from evalkit.report.grid import Cell, Column, Grid, Kind, number_cell, text_table
-from evalkit.report.table import Table, shown
+from evalkit.report.table import Table, moved, of_unit, shown, units_note
 
 SHOWN_IDS = 10
 HEADER = (
@@ -64,15 +64,15 @@ def in_words(one: MetricComparison) -> str:
     """Say how a metric moved: both values, the interval, p and n."""
     effect = one.effect
     assert effect is not None
-    scale = 100 / one.maximum
-    moved = effect.difference * scale
-    verb = "is unchanged at" if effect.difference == 0 else ("rose" if moved > 0 else "fell")
+    scale = one.maximum, one.unit
+    verb = "is unchanged at" if effect.difference == 0 else ("rose" if effect.difference > 0 else "fell")
     if effect.difference == 0:
-        return f"{one.metric} {verb} {shown(effect.candidate, one.maximum)}"
+        return f"{one.metric} {verb} {shown(effect.candidate, *scale)}"
     return (
-        f"{one.metric} {verb} by {abs(moved):.1f} points, from {shown(effect.baseline, one.maximum)} "
-        f"to {shown(effect.candidate, one.maximum)} (interval {_signed(effect.low * scale)} to "
-        f"{_signed(effect.high * scale)}, p {_equals(effect.p_value)}, n = {effect.n})"
+        f"{one.metric} {verb} by {of_unit(shown(abs(effect.difference), *scale), one.unit)}, "
+        f"from {shown(effect.baseline, *scale)} to {shown(effect.candidate, *scale)} "
+        f"(interval {moved(effect.low, *scale)} to {moved(effect.high, *scale)}, "
+        f"p {_equals(effect.p_value)}, n = {effect.n})"
     )
 
 
@@ -90,8 +90,9 @@ def metric_grid(comparison: Comparison) -> Grid:
         if one.effect is not None and ("[" not in one.metric or one.gated)
     ]
     alpha = comparison.policy["alpha"]
+    units = units_note({one.metric: one.unit for case in comparison.cases for one in case.metrics})
     note = (
-        f"differences in points (scores x 100; BLEU, chrF, TER as is), {1 - alpha:.0%} intervals; "
+        f"differences in points (scores x 100; BLEU, chrF, TER as is){units}, {1 - alpha:.0%} intervals; "
         "p two-sided; adjusted p one-sided for a loss (Holm over gated metrics); (…) does not gate; "
         "detectable: the loss found with 80% power"
     )
@@ -99,21 +100,21 @@ def metric_grid(comparison: Comparison) -> Grid:
 
 
 def _cells(one: MetricComparison, effect: Effect) -> tuple[Cell, ...]:
-    scale, maximum = 100 / one.maximum, one.maximum
+    scale = one.maximum, one.unit
     difference, low, high = map(finite, (effect.difference, effect.low, effect.high))
     if low is None or high is None:
         low = high = None
     return (
         Cell(one.metric if one.gated else f"({one.metric})"),
-        Cell(shown(effect.baseline, maximum), finite(effect.baseline)),
-        Cell(shown(effect.candidate, maximum), finite(effect.candidate)),
-        Cell(_signed(effect.difference * scale), difference, low, high, maximum),
-        Cell(f"[{_signed(effect.low * scale)}, {_signed(effect.high * scale)}]"),
+        Cell(shown(effect.baseline, *scale), finite(effect.baseline)),
+        Cell(shown(effect.candidate, *scale), finite(effect.candidate)),
+        Cell(moved(effect.difference, *scale), difference, low, high, one.maximum, unit=one.unit),
+        Cell(f"[{moved(effect.low, *scale)}, {moved(effect.high, *scale)}]"),
         Cell(_p(effect.p_value), finite(effect.p_value)),
         Cell("-") if one.p_adjusted is None else Cell(_p(one.p_adjusted), one.p_adjusted),
         number_cell(effect.n),
         Cell("/".join(f"{trials:.3g}" for trials in one.trials)),
-        Cell("-") if one.detectable is None else Cell(f"{one.detectable * scale:.1f}", one.detectable),
+        Cell("-") if one.detectable is None else Cell(shown(one.detectable, *scale), one.detectable),
         Cell(str(one.verdict)),
     )
 
@@ -122,11 +123,11 @@ def slice_table(comparison: Comparison) -> Table | None:
     """Slices by metadata, the largest loss first; None when there are none."""
     rows = []
     for case in comparison.cases:
-        scales = {one.metric: (one.maximum, 1 if one.higher_is_better else -1) for one in case.metrics}
-        rows += [(case.case, one, *scales[one.metric]) for one in case.slices]
+        metrics = {one.metric: one for one in case.metrics}
+        rows += [(case.case, one, metrics[one.metric]) for one in case.slices]
     if not rows:
         return None
-    rows.sort(key=lambda row: row[3] * row[1].difference / row[2])
+    rows.sort(key=lambda row: _gain(row[1], row[2]))
     return Table(
         ("case", "slice", "metric", "baseline", "candidate", "difference", "n", "adjusted p"),
         tuple(
@@ -134,16 +135,22 @@ def slice_table(comparison: Comparison) -> Table | None:
                 case,
                 f"{one.column}={one.value}",
                 one.metric,
-                shown(one.baseline, maximum),
-                shown(one.candidate, maximum),
-                _signed(one.difference * 100 / maximum),
+                shown(one.baseline, metric.maximum, metric.unit),
+                shown(one.candidate, metric.maximum, metric.unit),
+                moved(one.difference, metric.maximum, metric.unit),
                 str(one.n),
                 _p(one.p_adjusted),
             )
-            for case, one, maximum, _ in rows
+            for case, one, metric in rows
         ),
         "slices never gate; p by Benjamini-Hochberg over all slices",
     )
+
+
+def _gain(one: Slice, metric: MetricComparison) -> float:
+    """Return how much better a slice became: a share of the scale, or of the baseline where there is none."""
+    whole = metric.maximum if metric.unit is None else abs(one.baseline) or 1.0
+    return (1 if metric.higher_is_better else -1) * one.difference / whole
 
 
 def remarks(comparison: Comparison) -> Iterator[str]:
@@ -188,6 +195,8 @@ def plain(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as plain data; numbers that JSON has no spelling for become null."""
     found = _finite({"schema_version": 1, **asdict(comparison)})
     assert isinstance(found, dict)
+    for case in found["cases"]:
+        case["metrics"] = [without_unit(one) for one in case["metrics"]]
     return found
 
 
@@ -206,10 +215,6 @@ def _ids(what: str, found: Sequence[str]) -> str:
         return f"none {what}"
     more = f" and {len(found) - SHOWN_IDS} more" if len(found) > SHOWN_IDS else ""
     return f"{len(found)} {what} ({', '.join(found[:SHOWN_IDS])}{more})"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}"
 
 
 def _equals(p: float) -> str:

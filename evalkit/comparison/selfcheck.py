@@ -170,8 +170,9 @@ def _alarm(found: Sequence[tuple[str, Family, Effect]], policy: Policy) -> bool:
         judge(
             effect,
             policy,
-            policy.margin_of(name, family.maximum),
+            policy.margin_of(name, family, effect),
             maximum=family.maximum,
+            unit=family.unit,
             better=family.higher_is_better,
             adjusted=(float(p), float(q)),
         ).verdict

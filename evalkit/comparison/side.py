@@ -58,6 +58,7 @@ def family_of(name: str, stored: Mapping[str, Any]) -> Family:
         signature=stored["signature"],
         higher_is_better=stored["higher_is_better"],
         maximum=stored["maximum"],
+        unit=stored.get("unit"),
     )
 
 

@@ -45,7 +45,13 @@ def right_answers(families: Mapping[str, Family], rows: Mapping[str, FloatArray]
     for name, family in families.items():
         if name not in rows:
             continue
-        found = right_rows(family.names, rows[name], family.maximum, higher_is_better=family.higher_is_better)
+        found = right_rows(
+            family.names,
+            rows[name],
+            family.maximum,
+            higher_is_better=family.higher_is_better,
+            unit=family.unit,
+        )
         if found is not None:
             return found
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,13 +46,13 @@ def build_task(config: RunConfig) -> Task:
     """Return the task: its data read, its templates and metrics ready."""
     from evalkit.task import Task
 
-    metrics = build_metrics(config.metrics)
+    metrics = metrics_of(config)
     check_trials(metrics, trials_of(config))
     lookup = build_lookup(config.retrieval)
     dataset = build_dataset(config.dataset)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt), lookup)
     dataset, retrieval = build_passages(dataset, lookup)
-    postprocess, metrics = build_postprocess(config.task.postprocess), build_metrics(config.metrics)
+    postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
     n = config.model.params.n or 1
@@ -239,6 +240,21 @@ def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[
             f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
         )
     return construct(known[name], options or {}, f"{setting}.{name}")
+
+
+def metrics_of(config: RunConfig) -> dict[str, Metric]:
+    """Return a run's metric families; one of costs gets the model's prices, unless it has its own."""
+    from evalkit.config.spending import in_batches
+
+    def priced(metric: Metric) -> Metric:
+        take = getattr(metric, "priced", None)
+        if take is None:
+            return metric
+        prices = build_prices(config.model)
+        found: Metric = take(None if prices is None else asdict(prices), batch=in_batches(config))
+        return found
+
+    return {name: priced(metric) for name, metric in build_metrics(config.metrics).items()}
 
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:

@@ -28,8 +28,12 @@ def build_budget(config: RunConfig, model: Model) -> Budget:
                 "worst case is unknown; set model.params.max_tokens=N (max_completion_tokens for reasoning "
                 "models), or model.max_output=N where the model has a longest answer"
             )
-    batch = bool(getattr(_executor(config), "batch", False))
-    return Budget(model.prices, limits.usd, limits.tokens, config.model.max_output, batch)
+    return Budget(model.prices, limits.usd, limits.tokens, config.model.max_output, in_batches(config))
+
+
+def in_batches(config: RunConfig) -> bool:
+    """Return whether requests go through the batch API, at its prices."""
+    return bool(getattr(_executor(config), "batch", False))
 
 
 def told(config: RunConfig, budget: Budget) -> Budget | None:

@@ -32,6 +32,9 @@ class Metric:
 
     The best value where higher is better; where lower is better 0 is the best, and more than this can occur.
     """
+    unit: ClassVar[str | None] = None
+    """The unit of values that are no share of a scale: "s", "USD", "" for a plain number; they are shown as
+    they are, `maximum` is then 100 and bounds nothing. None for scores, which are shown out of 100."""
     needs_target: ClassVar[bool] = True
 
     @property

@@ -74,6 +74,11 @@ def check_choice(metric: str, option: str, value: str, choices: Sequence[str]) -
         )
 
 
+def whole(value: object) -> bool:
+    """Say whether an option is a whole number of at least 1; `true` is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def references_of(sample: Sample, metric: str) -> tuple[str, ...]:
     """Return the sample's acceptable texts; MetricError naming the sample when it has none."""
     references = sample.references

@@ -48,6 +48,7 @@ class Detectable:
     maximum: float
     source: str
     paired: bool
+    unit: str | None = None
 
 
 def detectable(task: Task, reports: Sequence[Report], results_dir: Path, policy: Policy) -> list[Detectable]:
@@ -68,7 +69,7 @@ def detectable(task: Task, reports: Sequence[Report], results_dir: Path, policy:
             if sd > 0:
                 effect = detectable_effect(sd, len(task.dataset.samples), test, power=policy.power)
                 source = " and ".join(one.label for one in sides[: 1 + paired])
-                found.append(Detectable(value, effect, metric.maximum, source, paired))
+                found.append(Detectable(value, effect, metric.maximum, source, paired, metric.unit))
     return found
 
 

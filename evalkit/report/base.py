@@ -82,7 +82,7 @@ class Report:
         """Return the plain data of report.json."""
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "folder"}
         data["metrics"] = {
-            name: {key: finite(value) for key, value in asdict(one).items() if key != "metric"}
+            name: without_unit({key: finite(value) for key, value in asdict(one).items() if key != "metric"})
             for name, one in self.metrics.items()
         }
         return {"schema_version": data.pop("schema_version"), **data}
@@ -140,6 +140,11 @@ def _sample(line: bytes, where: str) -> dict[str, Any]:
     if not isinstance(sample, dict) or "id" not in sample:
         raise ReportError(f"{where}: damaged; run the task again")
     return sample
+
+
+def without_unit(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of a metric; a score out of a maximum has no unit, and names none."""
+    return {key: value for key, value in stored.items() if key != "unit" or value is not None}
 
 
 def finite(value: Any) -> Any:

@@ -90,7 +90,13 @@ def _slice_rows(found: Slices, report: Report) -> Iterator[tuple[str, ...]]:
             yield (value, "(nothing scored)", "-", "-", *counts)
         for name, stored in one["metrics"].items():
             whole = report.metrics[name]
-            yield (value, name, shown(stored["value"], whole.maximum), _interval(whole, stored), *counts)
+            yield (
+                value,
+                name,
+                shown(stored["value"], whole.maximum, whole.unit),
+                _interval(whole, stored),
+                *counts,
+            )
 
 
 def _interval(whole: Aggregate, stored: Mapping[str, Any]) -> str:

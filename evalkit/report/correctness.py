@@ -14,10 +14,15 @@ VALUE_AND_COUNT = 2
 
 
 def right_rows(
-    names: Sequence[str], rows: FloatArray, maximum: float, *, higher_is_better: bool
+    names: Sequence[str],
+    rows: FloatArray,
+    maximum: float,
+    *,
+    higher_is_better: bool,
+    unit: str | None = None,
 ) -> list[bool] | None:
     """Say of each (t, k) row whether it is right; None where the metric does not score each answer 0 or 1."""
-    if len(names) != 1 or not len(rows) or rows.shape[1] != VALUE_AND_COUNT:
+    if unit is not None or len(names) != 1 or not len(rows) or rows.shape[1] != VALUE_AND_COUNT:
         return None
     if not np.isin(rows[:, 0], (0.0, maximum)).all() or not (rows[:, 1] == 1.0).all():
         return None

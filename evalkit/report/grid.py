@@ -11,7 +11,7 @@ from typing import Any
 from evalkit.errors import UsageError, did_you_mean
 from evalkit.records import Aggregate
 from evalkit.report.base import finite
-from evalkit.report.table import Table, shown
+from evalkit.report.table import Table, moved, shown
 
 BEST = "*"
 SMALL_P = 0.001
@@ -33,16 +33,20 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Mark:
-    """How a score differs from the row of reference: `points` of 100, two-sided p adjusted over the table."""
+    """How a score differs from the row of reference: `points` of 100, two-sided p adjusted over the table.
+
+    Where the metric has a unit of its own, the difference is in that.
+    """
 
     points: float
     p: float
+    unit: str | None = None
 
     @property
     def text(self) -> str:
         """How a table shows it: `+2.1 (p = 0.031)`."""
         p = f"< {SMALL_P:g}" if self.p < SMALL_P else f"= {self.p:.3f}"
-        return f"{self.points:+.1f} (p {p})"
+        return f"{moved(self.points, 100.0, self.unit)} (p {p})"
 
     @property
     def stars(self) -> str:
@@ -70,13 +74,14 @@ class Cell:
     maximum: float = 1.0
     best: bool = False
     mark: Mark | None = None
+    unit: str | None = None
 
     @property
     def interval(self) -> str:
         """Return `[81.2, 92.0]`, or nothing."""
         if self.low is None or self.high is None:
             return ""
-        return f"[{shown(self.low, self.maximum)}, {shown(self.high, self.maximum)}]"
+        return f"[{shown(self.low, self.maximum, self.unit)}, {shown(self.high, self.maximum, self.unit)}]"
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,8 @@ def score_cell(one: Aggregate, mark: Mark | None = None) -> Cell:
     low, high = finite(one.low), finite(one.high)
     if low is None or high is None:
         low = high = None
-    return Cell(shown(one.value, one.maximum), finite(one.value), low, high, one.maximum, mark=mark)
+    text = shown(one.value, one.maximum, one.unit)
+    return Cell(text, finite(one.value), low, high, one.maximum, mark=mark, unit=one.unit)
 
 
 def number_cell(value: float | None, form: str = "{:g}") -> Cell:

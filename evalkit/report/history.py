@@ -13,6 +13,7 @@ from typing import Any
 
 from evalkit.errors import ReportError
 from evalkit.report.base import Report, finite
+from evalkit.report.table import shown
 from evalkit.report.write import json_text, write_text
 
 SCHEMA_VERSION = 1
@@ -56,6 +57,12 @@ class Series:
     def maximum(self) -> float:
         """The scale: 1 or 100."""
         return float(self.points[-1].metric["maximum"])
+
+    @property
+    def unit(self) -> str | None:
+        """The unit of values that are no score out of the maximum."""
+        unit: str | None = self.points[-1].metric.get("unit")
+        return unit
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,7 @@ def entry_of(report: Report) -> dict[str, Any]:
                 "signature": one.signature,
                 "higher_is_better": one.higher_is_better,
                 "maximum": one.maximum,
+                **({} if one.unit is None else {"unit": one.unit}),
             }
             for name, one in report.metrics.items()
         },
@@ -191,11 +199,12 @@ def _levels(points: Sequence[Point]) -> dict[int, str]:
 
     places = [place for place, one in enumerate(points) if one.value is not None]
     values = np.array([points[place].value for place in places], dtype=np.float64)
-    scale = 100 / points[-1].metric["maximum"]
+    last = points[-1].metric
+    scale = last["maximum"], last.get("unit")
     return {
-        places[
-            one.place
-        ]: f"level {one.before * scale:.1f} -> {one.after * scale:.1f} (p = {one.p_value:.2g})"
+        places[one.place]: (
+            f"level {shown(one.before, *scale)} -> {shown(one.after, *scale)} (p = {one.p_value:.2g})"
+        )
         for one in change_points(values, alpha=ALPHA)
     }
 

@@ -11,7 +11,7 @@ from evalkit.report.grid import Cell, Column, Grid, Kind, number_cell
 from evalkit.report.history import ALPHA, Point, Series
 from evalkit.report.renderers.svg import drawing, fitted, line, number, ticks, words
 from evalkit.report.renderers.xml import attributes, text
-from evalkit.report.table import NOTE, shown
+from evalkit.report.table import NOTE, shown, units_note
 
 COLUMNS = (
     *(Column("task"), Column("dataset"), Column("model"), Column("metric"), Column("date")),
@@ -29,7 +29,8 @@ DASHES = ("", "7 4", "2 4", "9 4 2 4")
 def history_grid(series: Sequence[Series]) -> Grid:
     """One line for each published value, oldest first in each series."""
     rows = [_row(one, point) for one in series for point in one.points]
-    return Grid(COLUMNS, tuple(rows), f"{NOTE.format(intervals=' with their intervals')}; {LEVELS}")
+    units = units_note({one.metric: one.unit for one in series})
+    return Grid(COLUMNS, tuple(rows), f"{NOTE.format(intervals=' with their intervals')}{units}; {LEVELS}")
 
 
 def history_json(series: Sequence[Series]) -> list[dict[str, Any]]:
@@ -72,7 +73,8 @@ def _row(series: Series, point: Point) -> tuple[Cell, ...]:
     low, high = point.metric["low"], point.metric["high"]
     if low is None or high is None:
         low = high = None
-    score = Cell(shown(point.value, series.maximum), point.value, low, high, series.maximum)
+    text = shown(point.value, series.maximum, series.unit)
+    score = Cell(text, point.value, low, high, series.maximum, unit=series.unit)
     return (
         *map(Cell, (series.task, series.dataset, series.model, series.metric, point.day)),
         *(score, Cell(score.interval or "-"), number_cell(point.metric.get("n"))),
@@ -118,7 +120,7 @@ def _panel(title: str, series: Sequence[Series], y: float) -> Iterator[str]:
         at = axes.bottom + 38 + 16 * place
         yield _stroke([(LEFT, at - 4), (LEFT + 36, at - 4)], dash)
         last_point = one.points[-1]
-        told = f"{one.model}: {shown(last_point.value, one.maximum)} on {last_point.day}"
+        told = f"{one.model}: {shown(last_point.value, one.maximum, one.unit)} on {last_point.day}"
         yield words((LEFT + 44, at), fitted(told, 12, WIDTH - LEFT - 60))
 
 
@@ -133,7 +135,8 @@ def _line(series: Series, axes: _Axes, dash: str) -> Iterator[str]:
             yield line((x, axes.top), (x, axes.bottom), "edge", 1.5)
             yield _mark(one.marks, x, axes.top)
         at = {"cx": number(x), "cy": number(axes.y((one.value or 0.0) * scale)), "r": 3.5, "class": "dot"}
-        told = f"{one.day}: {shown(one.value, series.maximum)}" + "".join(f"; {mark}" for mark in one.marks)
+        value = shown(one.value, series.maximum, series.unit)
+        told = f"{one.day}: {value}" + "".join(f"; {mark}" for mark in one.marks)
         yield f"<circle{attributes(at)}><title>{text(told)}</title></circle>"
 
 

@@ -153,6 +153,7 @@ def family_of(metric: Metric) -> dict[str, Any]:
         "signature": metric.signature,
         "higher_is_better": metric.higher_is_better,
         "maximum": metric.maximum,
+        **({} if metric.unit is None else {"unit": metric.unit}),
     }
 
 

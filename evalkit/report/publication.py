@@ -55,7 +55,7 @@ def label_of(report: Report) -> str:
 
 def figures(one: Aggregate) -> list[str]:
     """Return a value's numbers, one a line."""
-    found = [f"score: {shown(one.value, one.maximum)}"]
+    found = [f"score: {shown(one.value, one.maximum, one.unit)}"]
     if interval(one) != "-":
         found.append(f"{one.confidence * 100:g}% interval: {interval(one)} ({one.interval})")
     found.append(f"n: {one.n}; failed: {one.n_failed}; unparsed: {one.n_unparsed}")
@@ -108,7 +108,7 @@ def _checks(report: Report, quoted: Mapping[str | None, Sequence[Excerpt]]) -> I
     case = report.task["name"]
     yield requests_check(report, case)
     for name, one in report.metrics.items():
-        score = f"{name} {shown(one.value, one.maximum)} {interval(one)}, n = {one.n}"
+        score = f"{name} {shown(one.value, one.maximum, one.unit)} {interval(one)}, n = {one.n}"
         yield Check(case, name, State.PASSED, score, figures(one), quoted[name])
 
 

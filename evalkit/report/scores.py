@@ -35,9 +35,13 @@ class Scores:
 
     @property
     def columns(self) -> list[dict[str, Any]]:
-        """The values in the order of `values`: name, and whether a higher one is better."""
+        """The values in the order of `values`: name, whether a higher one is better, and its unit if any."""
         return [
-            {"name": self._metrics[family].names[place], "higher": self._metrics[family].higher_is_better}
+            {
+                "name": self._metrics[family].names[place],
+                "higher": self._metrics[family].higher_is_better,
+                **({} if (unit := self._metrics[family].unit) is None else {"unit": unit}),
+            }
             for family, places in self._shown.items()
             for place in places
         ]
@@ -67,7 +71,13 @@ class Scores:
             rows = np.asarray([answer[family]], dtype=np.float64)
             if isinstance(metric, LabelMetric):
                 continue
-            found = right_rows(metric.names, rows, metric.maximum, higher_is_better=metric.higher_is_better)
+            found = right_rows(
+                metric.names,
+                rows,
+                metric.maximum,
+                higher_is_better=metric.higher_is_better,
+                unit=metric.unit,
+            )
             if found is not None:
                 return found[0]
         return None
@@ -86,4 +96,6 @@ def _alone(metric: Metric, rows: Sequence[Sequence[float]]) -> FloatArray:
 
 def _points(value: float, metric: Metric) -> float | None:
     value = float(value)
-    return round(value * POINTS / metric.maximum, 2) if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None
+    return round(value * POINTS / metric.maximum, 2) if metric.unit is None else float(f"{value:.4g}")

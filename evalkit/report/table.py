@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evalkit.records import Aggregate
 from evalkit.report.base import Report
 
+SIGNIFICANT = 3
+"""Digits shown of a value in a unit of its own."""
 NOTE = "scores x 100{intervals}; BLEU, chrF and TER on their own 0-100 scale"
 
 
@@ -21,18 +23,40 @@ class Table:
     note: str
 
 
-def shown(value: float | None, maximum: float) -> str:
-    """Return a stored value in percent or points, one decimal: 0.873 -> 87.3, BLEU 34.21 -> 34.2."""
+def shown(value: float | None, maximum: float, unit: str | None = None) -> str:
+    """Return a stored value in percent or points, one decimal: 0.873 -> 87.3, BLEU 34.21 -> 34.2.
+
+    A value with a unit (seconds, US dollars) is no share of a scale and is shown as it is: 0.812, 0.000312.
+    """
     if value is None or math.isnan(value):
         return "-"
-    return f"{value * 100 / maximum:.1f}"
+    return f"{value * 100 / maximum:.1f}" if unit is None else f"{value:.{_decimals(value)}f}"
+
+
+def moved(difference: float, maximum: float, unit: str | None = None) -> str:
+    """Return a difference of stored values with its sign, in points or in the metric's unit."""
+    if unit is None or math.isnan(difference):
+        return f"{difference * 100 / maximum:+.1f}"
+    return f"{difference:+.{_decimals(difference)}f}"
+
+
+def of_unit(text: str, unit: str | None) -> str:
+    """Return an amount with what it is counted in: `1.5 points`, `0.12 s`, `3`."""
+    return " ".join(filter(None, (text, "points" if unit is None else unit)))
+
+
+def _decimals(value: float) -> int:
+    """Return the decimals that leave a number three significant digits; none of 100 and above."""
+    if not value or not math.isfinite(value):
+        return 0
+    return max(0, SIGNIFICANT - 1 - math.floor(math.log10(abs(value))))
 
 
 def interval(one: Aggregate) -> str:
     """Return `[81.2, 92.0]`, or a dash where a metric has none."""
     if one.low is None or one.high is None or math.isnan(one.low + one.high):
         return "-"
-    return f"[{shown(one.low, one.maximum)}, {shown(one.high, one.maximum)}]"
+    return f"[{shown(one.low, one.maximum, one.unit)}, {shown(one.high, one.maximum, one.unit)}]"
 
 
 def shown_metrics(report: Report, *, every: bool) -> dict[str, Aggregate]:
@@ -45,5 +69,12 @@ def note(reports: Sequence[Report]) -> str:
     confidences = sorted({one.confidence for report in reports for one in report.metrics.values()})
     levels = " and ".join(f"{confidence * 100:g}%" for confidence in confidences)
     how = NOTE.format(intervals=f" with {levels} intervals" if levels else "")
+    how += units_note({name: value.unit for one in reports for name, value in one.metrics.items()})
     lower = [name for one in reports for name, value in one.metrics.items() if not value.higher_is_better]
     return f"{how}; lower is better: {', '.join(dict.fromkeys(lower))}" if lower else how
+
+
+def units_note(units: Mapping[str, str | None]) -> str:
+    """Say which values, by name, are in a unit of their own: `; as they are: latency_p50 (s)`, or nothing."""
+    told = [f"{name} ({unit})" if unit else name for name, unit in units.items() if unit is not None]
+    return f"; as they are: {', '.join(told)}" if told else ""

@@ -93,7 +93,11 @@
     return made;
   }
 
-  const points = (value) => (value === null || value === undefined ? "–" : value.toFixed(1));
+  // In points, or as it is where the metric has a unit of its own.
+  const points = (value, unit) => {
+    if (value === null || value === undefined) return "–";
+    return unit === undefined ? value.toFixed(1) : String(Number(value.toPrecision(3)));
+  };
   const named = (row) => (row.trial || trials > 1 ? `${row.id} · trial ${row.trial}` : row.id);
   let trials = 1;
 
@@ -220,7 +224,8 @@
   function pointsOf(row) {
     if (!row.scores || !row.scores.length) return WORDS[row.state];
     const [now, old] = [row.scores[0], row.before ? row.before[0] : null];
-    return old !== null && old !== undefined && old !== now ? `${points(old)} → ${points(now)}` : points(now);
+    const unit = about.metrics[0].unit;
+    return old !== null && old !== undefined && old !== now ? `${points(old, unit)} → ${points(now, unit)}` : points(now, unit);
   }
 
   function choose(place, open) {
@@ -286,8 +291,8 @@
     const body = about.metrics.map((metric, place) => {
       const now = row.scores[place];
       const old = row.before ? row.before[place] : null;
-      const moved = now === null || old === null || old === undefined ? "–" : (now - old > 0 ? "+" : "") + points(now - old);
-      const cells = about.baseline ? [points(old), points(now), moved] : [points(now)];
+      const moved = now === null || old === null || old === undefined ? "–" : (now - old > 0 ? "+" : "") + points(now - old, metric.unit);
+      const cells = about.baseline ? [points(old, metric.unit), points(now, metric.unit), moved] : [points(now, metric.unit)];
       return node("tr", null, node("th", { scope: "row" }, metric.name), ...cells.map((cell) => node("td", null, cell)));
     });
     return node(

@@ -26,8 +26,8 @@ class Before:
 class Difference:
     """One metric, candidate minus baseline: `cells` as the comparison's table spells them.
 
-    `difference`, `low`, `high` and `margin` are in points (0 to 100); `low` and `high` are None without an
-    interval.
+    `difference`, `low`, `high` and `margin` are in points (0 to 100), or in the metric's `unit` where it has
+    one; `low` and `high` are None without an interval.
     """
 
     metric: str
@@ -39,6 +39,7 @@ class Difference:
     low: float | None
     high: float | None
     margin: float
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from evalkit.records import Aggregate
 from evalkit.report.html.base import Difference
+from evalkit.report.table import moved, of_unit
 
 WIDTH = 240
 INSET = 6
@@ -35,12 +37,12 @@ class Mark:
 
 
 def score_mark(one: Aggregate, whole: float | None = None) -> Mark | None:
-    """Return the drawing of a score between 0 and its scale's maximum; None without a number to draw.
+    """Return the drawing of a score between 0 and its scale's maximum; None without either to draw by.
 
     `whole` is the value of the whole run, where `one` is that of a slice.
     """
     value, low, high = (_share(number, one.maximum) for number in (one.value, one.low, one.high))
-    if value is None:
+    if value is None or one.unit is not None:
         return None
     words = f"{value * 100:.1f}"
     if low is None or high is None:
@@ -51,6 +53,10 @@ def score_mark(one: Aggregate, whole: float | None = None) -> Mark | None:
 
 def reach_of(differences: Sequence[Difference]) -> float:
     """Return the points at the ends of the differences' scale: a round number, the same for all of them."""
+    return _reach([one for one in differences if one.unit is None])
+
+
+def _reach(differences: Sequence[Difference]) -> float:
     most = max((abs(end) for one in differences for end in _ends(one)), default=0.0)
     if not most or not math.isfinite(most):
         return 1.0
@@ -59,16 +65,30 @@ def reach_of(differences: Sequence[Difference]) -> float:
 
 
 def difference_marks(differences: Sequence[Difference]) -> list[Mark]:
-    """Return the drawings of differences on one scale, zero in the middle, the margin shaded."""
-    reach = reach_of(differences)
-    return [_difference_mark(one, lambda points: _at(0.5 + points / reach / 2)) for one in differences]
+    """Return the drawings of differences on one scale, zero in the middle, the margin shaded.
+
+    A difference in a unit of its own has a scale of its own.
+    """
+    points = reach_of(differences)
+    reaches = [points if one.unit is None else _reach([one]) for one in differences]
+    return [
+        _difference_mark(one, partial(_from_the_middle, reach))
+        for one, reach in zip(differences, reaches, strict=True)
+    ]
+
+
+def _from_the_middle(reach: float, difference: float) -> str:
+    return _at(0.5 + difference / reach / 2)
 
 
 def _difference_mark(one: Difference, place: Callable[[float], str]) -> Mark:
-    words = f"difference {one.difference:+.1f} points"
+    difference, *ends = (
+        moved(value, 100.0, one.unit) for value in (one.difference, one.low, one.high) if value is not None
+    )
+    words = f"difference {of_unit(difference, one.unit)}"
     low = high = None
     if one.low is not None and one.high is not None:
-        words += f", interval {one.low:+.1f} to {one.high:+.1f}"
+        words += f", interval {ends[0]} to {ends[1]}"
         low, high = place(one.low), place(one.high)
     side = -one.margin if one.higher_is_better else one.margin
     band = (place(min(side, 0.0)), place(max(side, 0.0))) if one.gated else None

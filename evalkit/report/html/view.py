@@ -97,7 +97,7 @@ def scores_of(report: Report) -> list[Score]:
     return [
         Score(
             name,
-            shown(one.value, one.maximum),
+            shown(one.value, one.maximum, one.unit),
             interval(one),
             (one.n, one.n_failed, one.n_unparsed),
             one.higher_is_better,
@@ -142,7 +142,7 @@ def _slice_row(one: Mapping[str, Any], metrics: Sequence[str], whole: Mapping[st
     first = found[0]
     return SliceRow(
         one["value"],
-        [shown(part.value, part.maximum) for part in found],
+        [shown(part.value, part.maximum, part.unit) for part in found],
         interval(first),
         score_mark(first, whole[first.metric].value),
         counts,

@@ -54,12 +54,12 @@ def render(publication: Publication) -> str:
 
 def score(one: Aggregate) -> str:
     """Return `87.3 ± 3.1` where the interval lies even about the value, else `87.3 [81.2, 92.0]`."""
-    value = shown(one.value, one.maximum)
+    value = shown(one.value, one.maximum, one.unit)
     if interval(one) == "-":
         return value
     assert one.low is not None
     assert one.high is not None
-    below, above = (shown(abs(end - one.value), one.maximum) for end in (one.low, one.high))
+    below, above = (shown(abs(end - one.value), one.maximum, one.unit) for end in (one.low, one.high))
     return f"{value} ± {above}" if below == above else f"{value} {interval(one)}"
 
 
