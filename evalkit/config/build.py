@@ -12,7 +12,14 @@ from evalkit.cache.base import Mode
 from evalkit.config.labels import check_labels
 from evalkit.config.passages import build_lookup
 from evalkit.config.pool import pool_of
-from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
+from evalkit.config.schema import (
+    DatasetConfig,
+    ExecutorConfig,
+    ModelConfig,
+    PromptConfig,
+    RetrievalConfig,
+    RunConfig,
+)
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
 from evalkit.plugins import check_options, construct, plugin, takes
 from evalkit.prompts import Prompt
@@ -51,7 +58,7 @@ def build_task(config: RunConfig) -> Task:
     lookup = build_lookup(config.retrieval)
     dataset = build_dataset(config.dataset)
     prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt), lookup)
-    dataset, retrieval = build_passages(dataset, lookup)
+    dataset, retrieval = build_passages(dataset, config.retrieval, lookup)
     postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
@@ -73,14 +80,21 @@ def build_task(config: RunConfig) -> Task:
     )
 
 
-def build_passages(dataset: Dataset, lookup: Lookup | None) -> tuple[Dataset, Mapping[str, Any] | None]:
-    """Return the data with what was found for each sample, and how it was found; itself without retrieval."""
+def build_passages(
+    dataset: Dataset, config: RetrievalConfig, lookup: Lookup | None
+) -> tuple[Dataset, Mapping[str, Any] | None]:
+    """Return the data with what was found for each sample, and how it was found; None without retrieval."""
     from dataclasses import replace
 
-    if lookup is None:
-        return dataset, None
-    found = lookup.apply(dataset.samples)
-    return replace(dataset, samples=found.samples, notes=(*dataset.notes, *found.notes)), found.facts
+    if lookup is not None:
+        found = lookup.apply(dataset.samples)
+        return replace(dataset, samples=found.samples, notes=(*dataset.notes, *found.notes)), found.facts
+    if config.path or config.passages or config.relevant:
+        from evalkit.retrieval.lookup import without_passages
+
+        # There are passages and none is shown: so recall is 0, and comparable.
+        return replace(dataset, samples=without_passages(dataset.samples, config.relevant)), None
+    return dataset, None
 
 
 def build_dataset(config: DatasetConfig) -> Dataset:
@@ -186,10 +200,13 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
+    inputs = [dict(one.input) for one in chosen]
     if lookup is not None:
-        chosen = lookup.apply(chosen).samples
+        shown = lookup.apply(chosen).samples
+        inputs = [{**one.input, "passages": one.added["passages"]} for one in shown]
     examples = [
-        {"input": {**one.input, **one.added}, "answer": prompt.answer(settings.answer, one)} for one in chosen
+        {"input": given, "answer": prompt.answer(settings.answer, one)}
+        for given, one in zip(inputs, chosen, strict=True)
     ]
     used = {
         "k": settings.k,

@@ -66,7 +66,7 @@ def at_hand(report: Report, *, fetch: bool = False) -> AtHand:
 
 def _found(config: RunConfig, dataset: Dataset) -> dict[str, list[str]]:
     """Return the ids of the documents that retrieval finds for each sample."""
-    shown, _ = build_passages(dataset, build_lookup(config.retrieval))
+    shown, _ = build_passages(dataset, config.retrieval, build_lookup(config.retrieval))
     return {sample.id: list(sample.added.get("retrieved", ())) for sample in shown.samples}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.metrics.base import MeanMetric, options_text
+from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.text import CJK, check_choice, mixed_tokens, squad_tokens
 from evalkit.records import Generation, Sample
 
@@ -20,7 +20,7 @@ WITHIN = ("all", "one")
 NAMED = 5
 
 
-class Groundedness(MeanMetric):
+class Groundedness(Metric):
     """Overlap of answers with the passages shown, in [0, 1]; it needs no reference and knows no truth.
 
     - `k_precision`: share of the answer's tokens that the passages have (K-Precision, Adlakha et al. 2023,
@@ -63,6 +63,16 @@ class Groundedness(MeanMetric):
                 if generation.text is not None:
                     row[:2] = self._overlap(generation.text, passages)[:2]
         return rows
+
+    def finish(self, sums: FloatArray) -> FloatArray:
+        """Divide by the number of answers that count; NaN where none does."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(sums[:, :2] / sums[:, 2:], dtype=np.float64)
+
+    def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:
+        """Nothing or everything supported; no part in it where no passages were shown."""
+        counts = float(bool(passages_of(sample)))
+        return np.array([0.0, 0.0, counts]), np.full(3, counts)
 
     def explain(self, generation: Generation, sample: Sample) -> str | None:
         """For example `2 of 3 tokens are in the passages; not there: 1887`."""

@@ -15,7 +15,7 @@ from evalkit.retrieval.chunks import Chunks
 from evalkit.retrieval.knowledge import Columns, Knowledge, named, passages_of
 
 QUESTION = "question"
-PASSAGES, RETRIEVED = "passages", "retrieved"
+PASSAGES, RETRIEVED, RELEVANT = "passages", "retrieved", "relevant"
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Lookup:
     """Finds passages for samples: in `knowledge`, or in the passages that the column `own` of each holds.
 
     `query` names the input field that is looked up (`question`, or the only one), `relevant` the column with
-    the ids of the right documents. Samples get `added`: `passages`, the texts, and `retrieved`, the ids of
-    their documents, both best first.
+    the ids of the right documents (`relevant`, where there is one). Samples get `added`: `passages`, the
+    texts, and `retrieved`, the ids of their documents, both best first; and `relevant`, where it is known.
     """
 
     retriever: Retriever
@@ -47,7 +47,8 @@ class Lookup:
 
     def apply(self, samples: Sequence[Sample]) -> Retrieved:
         """Return the samples with their passages; DatasetError where a sample lacks what is needed."""
-        queries = [Query(self._query(one), self._relevant(one)) for one in samples]
+        relevant = [relevant_of(one, self.relevant) for one in samples]
+        queries = [Query(self._query(one), ids or ()) for one, ids in zip(samples, relevant, strict=True)]
         if self.own is None:
             passages, index = self._known
             found = [[passages[hit.place] for hit in hits] for hits in index.search(queries, self.k)]
@@ -56,7 +57,10 @@ class Lookup:
             brought = [self._brought(one) for one in samples]
             found = [self._among(passages, query) for passages, query in zip(brought, queries, strict=True)]
             few = sum(len(passages) < self.k for passages in brought)
-        shown = tuple(_with(sample, some) for sample, some in zip(samples, found, strict=True))
+        shown = tuple(
+            _with(sample, {PASSAGES: [one.text for one in some], RETRIEVED: [one.id for one in some]}, ids)
+            for sample, some, ids in zip(samples, found, relevant, strict=True)
+        )
         without = [sample.id for sample, some in zip(samples, found, strict=True) if not some]
         return Retrieved(shown, self._facts(without), self._notes(few, without))
 
@@ -76,20 +80,13 @@ class Lookup:
             )
         return text_of(sample.input[name])
 
-    def _relevant(self, sample: Sample) -> tuple[str, ...]:
-        if self.relevant is None:
-            return ()
-        value = self._column(sample, self.relevant, "relevant")
-        several = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
-        return tuple(dict.fromkeys(map(text_of, several)))
-
     def _brought(self, sample: Sample) -> Sequence[Passage]:
         """Return the passages that a sample brings itself."""
         assert self.own is not None
-        value = self._column(sample, self.own, "passages")
+        value = required(sample, self.own, "passages")
         objects = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
         titles, ids = (
-            None if name is None or objects else self._column(sample, name, setting)
+            None if name is None or objects else required(sample, name, setting)
             for name, setting in ((self.columns.title, "title"), (self.columns.id, "id"))
         )
         where = f'sample "{sample.id}", {self.own}'
@@ -104,16 +101,6 @@ class Lookup:
 
     def _cut(self, documents: Sequence[Passage]) -> Sequence[Passage]:
         return documents if self.chunks is None else tuple(self.chunks.cut(documents))
-
-    def _column(self, sample: Sample, path: str, setting: str) -> Any:
-        columns = {**sample.metadata, **sample.input}
-        value = column(columns, path)
-        if value is MISSING:
-            raise DatasetError(
-                f'sample "{sample.id}" has no column "{path}"{did_you_mean(path, columns)}; it has '
-                f"{', '.join(columns) or 'none'}: set retrieval.{setting}=<column>"
-            )
-        return value
 
     def _facts(self, without: Sequence[str]) -> dict[str, Any]:
         facts: dict[str, Any] = {"signature": self.retriever.signature, "k": self.k}
@@ -140,6 +127,37 @@ class Lookup:
         return tuple(notes)
 
 
-def _with(sample: Sample, found: Sequence[Passage]) -> Sample:
-    added = {PASSAGES: [one.text for one in found], RETRIEVED: [one.id for one in found]}
-    return replace(sample, added={**sample.added, **added})
+def without_passages(samples: Sequence[Sample], relevant: str | None) -> tuple[Sample, ...]:
+    """Return the samples as they are asked without passages: nothing is retrieved for them."""
+    return tuple(_with(sample, {RETRIEVED: []}, relevant_of(sample, relevant)) for sample in samples)
+
+
+def relevant_of(sample: Sample, path: str | None) -> tuple[str, ...] | None:
+    """Return the ids of the right documents; None where the data does not tell."""
+    if path is None and RELEVANT not in columns_of(sample):
+        return None
+    value = required(sample, path or RELEVANT, RELEVANT)
+    several = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+    return tuple(dict.fromkeys(map(text_of, several)))
+
+
+def columns_of(sample: Sample) -> dict[str, Any]:
+    """Return a sample's columns: what it is asked with, and the rest."""
+    return {**sample.metadata, **sample.input}
+
+
+def required(sample: Sample, path: str, setting: str) -> Any:
+    """Return the value of a sample's column; DatasetError where there is none."""
+    columns = columns_of(sample)
+    value = column(columns, path)
+    if value is MISSING:
+        raise DatasetError(
+            f'sample "{sample.id}" has no column "{path}"{did_you_mean(path, columns)}; it has '
+            f"{', '.join(columns) or 'none'}: set retrieval.{setting}=<column>"
+        )
+    return value
+
+
+def _with(sample: Sample, added: Mapping[str, Any], relevant: Sequence[str] | None) -> Sample:
+    known = {} if relevant is None else {RELEVANT: list(relevant)}
+    return replace(sample, added={**sample.added, **added, **known})

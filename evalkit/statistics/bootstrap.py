@@ -70,7 +70,8 @@ def percentile_interval(replicates: FloatArray, confidence: float) -> Interval:
     tail = (1.0 - confidence) / 2.0
     low, high = np.full((2, replicates.shape[1]), np.nan)
     some = ~np.isnan(replicates).all(axis=0)
-    low[some], high[some] = np.nanquantile(replicates[:, some], [tail, 1.0 - tail], axis=0)
+    if some.any():
+        low[some], high[some] = np.nanquantile(replicates[:, some], [tail, 1.0 - tail], axis=0)
     return Interval(low, high, "bootstrap-percentile")
 
 
