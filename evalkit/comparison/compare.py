@@ -120,17 +120,16 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
         return Tested(baseline, candidate, found, {}, {}, problem)
     results: dict[str, tuple[Family, Effect]] = {}
     bounded: dict[str, tuple[Effect, Effect]] = {}
-    absent: list[str] = []
     for name in shared:
         family = candidate.families[name]
         metric = metric_of(family)
         pairs = pairs_of(metric, name, baseline, candidate, found.common)
         if pairs is None:
             continue
-        found_effects = zip(family.names, effects(metric, pairs, options.level), strict=True)
-        told = {value: effect for value, effect in found_effects if _has_values(effect)}
-        results |= {value: (family, effect) for value, effect in told.items()}
-        absent += [value for value in family.names if value not in told]
+        results |= {
+            value: (family, effect)
+            for value, effect in zip(family.names, effects(metric, pairs, options.level), strict=True)
+        }
         if len(pairs.baseline) < len(found.common):
             worst, best = (
                 pairs_of(metric, name, baseline, candidate, found.common, favour=favour) for favour in (-1, 1)
@@ -140,24 +139,32 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
             both = zip(
                 effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
             )
-            bounded |= {value: ends for value, ends in zip(family.names, both, strict=True) if value in told}
+            bounded |= dict(zip(family.names, both, strict=True))
+    results, without = _with_values(results)
+    notes = [*notes, *without]
     if _unchanged(baseline, candidate, found):
         # The same requests and the same scores are the same measurement: nothing is left to chance.
         results = {
             name: (family, replace(effect, low=0.0, high=0.0, bound=0.0, interval="same requests"))
             for name, (family, effect) in results.items()
         }
-    if absent:
-        notes.append(f"not compared, without a value on one side or both: {', '.join(absent)}")
     if not results:
         problem = "no sample was answered on both sides"
     tested = Tested(baseline, candidate, found, results, bounded, problem, notes)
     return replace(tested, counted=_counting(tested, options))
 
 
-def _has_values(effect: Effect) -> bool:
-    """Whether there was something to score on both sides."""
-    return not (math.isnan(effect.baseline) or math.isnan(effect.candidate))
+def _with_values(
+    results: Mapping[str, tuple[Family, Effect]],
+) -> tuple[dict[str, tuple[Family, Effect]], list[str]]:
+    """Return the effects of metrics that have a value on both sides, and which have none."""
+    absent = [
+        name
+        for name, (_, effect) in results.items()
+        if math.isnan(effect.baseline) or math.isnan(effect.candidate)
+    ]
+    told = [f"not compared, without a value on one side or both: {', '.join(absent)}"] if absent else []
+    return {name: one for name, one in results.items() if name not in absent}, told
 
 
 def _counting(tested: Tested, options: Options) -> Counting:

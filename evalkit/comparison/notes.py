@@ -37,7 +37,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield f"parameters changed: {', '.join(changes)}"
     if before["prompt_sha256"] != after["prompt_sha256"]:
         yield "the prompt changed"
-    old, new = (_passages(one["dataset"].get("retrieval")) for one in (before, after))
+    old, new = (_passages(one.get("dataset", {}).get("retrieval")) for one in (before, after))
     if old != new:
         yield f"the passages shown changed from {old} to {new}"
 
