@@ -58,8 +58,9 @@ class Chunks:
         found = []
         start = 0
         while start < len(units):
-            end, total = start, 0
-            while end < len(units) and (end == start or total + sizes[end] <= self.size):
+            # Without the space before it, a word may have one token more.
+            end, total = start + 1, max(sizes[start], *self._sizes([units[start].lstrip()]))
+            while end < len(units) and total + sizes[end] <= self.size:
                 total += sizes[end]
                 end += 1
             found.append("".join(units[start:end]).strip())
