@@ -75,9 +75,11 @@ def read(path: Any, columns: Columns, encoding: str = "utf-8", name: str | None 
 def passages_of(value: Any, titles: Any, ids: Any, columns: Columns, where: str) -> list[Passage]:
     """Return the passages that a sample brings itself, named by their ids, else by their places from 0.
 
-    `value` is a list of texts, of lists of sentences, or of objects with the columns; `titles` and `ids` are
-    lists beside it, or None.
+    `value` is a list of texts, of lists of sentences, or of objects with the columns, or a single text;
+    `titles` and `ids` are lists beside it, or None.
     """
+    if isinstance(value, str):
+        value = [value]
     if not isinstance(value, (list, tuple)):
         raise DatasetError(f"{where}: no list of passages but {_kind(value)}")
     for name, beside in (("title", titles), ("id", ids)):

@@ -33,7 +33,8 @@ class Lookup:
 
     `query` names the input field that is looked up (`question`, or the only one), `relevant` the column with
     the ids of the right documents (`relevant`, where there is one). Samples get `added`: `passages`, the
-    texts, and `retrieved`, the ids of their documents, both best first; and `relevant`, where it is known.
+    texts, and `retrieved`, the ids of their documents, both best first; and `relevant`, the ids of the right
+    ones, none where the data does not tell.
     """
 
     retriever: Retriever
@@ -48,7 +49,7 @@ class Lookup:
     def apply(self, samples: Sequence[Sample]) -> Retrieved:
         """Return the samples with their passages; DatasetError where a sample lacks what is needed."""
         relevant = [relevant_of(one, self.relevant) for one in samples]
-        queries = [Query(self._query(one), ids or ()) for one, ids in zip(samples, relevant, strict=True)]
+        queries = [Query(self._query(one), ids) for one, ids in zip(samples, relevant, strict=True)]
         if self.own is None:
             passages, index = self._known
             found = [[passages[hit.place] for hit in hits] for hits in index.search(queries, self.k)]
@@ -132,10 +133,10 @@ def without_passages(samples: Sequence[Sample], relevant: str | None) -> tuple[S
     return tuple(_with(sample, {RETRIEVED: []}, relevant_of(sample, relevant)) for sample in samples)
 
 
-def relevant_of(sample: Sample, path: str | None) -> tuple[str, ...] | None:
-    """Return the ids of the right documents; None where the data does not tell."""
+def relevant_of(sample: Sample, path: str | None) -> tuple[str, ...]:
+    """Return the ids of the right documents; none where the data does not tell."""
     if path is None and RELEVANT not in columns_of(sample):
-        return None
+        return ()
     value = required(sample, path or RELEVANT, RELEVANT)
     several = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
     return tuple(dict.fromkeys(map(text_of, several)))
@@ -158,6 +159,5 @@ def required(sample: Sample, path: str, setting: str) -> Any:
     return value
 
 
-def _with(sample: Sample, added: Mapping[str, Any], relevant: Sequence[str] | None) -> Sample:
-    known = {} if relevant is None else {RELEVANT: list(relevant)}
-    return replace(sample, added={**sample.added, **added, **known})
+def _with(sample: Sample, found: Mapping[str, Any], relevant: Sequence[str]) -> Sample:
+    return replace(sample, added={**sample.added, **found, RELEVANT: list(relevant)})

@@ -118,7 +118,8 @@ def test_passages_that_a_sample_brings() -> None:
 
 
 def test_passages_of_the_wrong_shape_are_named() -> None:
-    with pytest.raises(DatasetError, match="s: no list of passages but a text"):
-        passages_of("x", None, None, Columns(), "s")
+    assert passages_of("x", None, None, Columns(), "s") == [Passage("0", "x")]
+    with pytest.raises(DatasetError, match="s: no list of passages but a number"):
+        passages_of(5, None, None, Columns(), "s")
     with pytest.raises(DatasetError, match=r"retrieval\.title is no list as long as the 2 passages"):
         passages_of(["x", "y"], ["A"], None, Columns(), "s")

@@ -46,7 +46,7 @@ def test_facts_and_notes_tell_how_and_what_was_not_found() -> None:
         "passages": 3,
         "without": 1,
     }
-    assert found.samples[1].added == {"passages": [], "retrieved": []}
+    assert found.samples[1].added == {"passages": [], "retrieved": [], "relevant": []}
     assert found.notes == (
         "retrieval.k=5: the knowledge base has 3 passages",
         "no passage was found for 1 questions (t)",
@@ -68,7 +68,7 @@ def test_a_samples_own_passages_are_numbered_from_0() -> None:
 
 def test_a_sample_may_bring_no_passages() -> None:
     sample = Sample("s", {"question": "x"}, None, {"texts": []})
-    assert added(sample, knowledge=None, own="texts") == {"passages": [], "retrieved": []}
+    assert added(sample, knowledge=None, own="texts") == {"passages": [], "retrieved": [], "relevant": []}
 
 
 def test_columns_in_objects_are_reached() -> None:
@@ -76,13 +76,14 @@ def test_columns_in_objects_are_reached() -> None:
     sample = Sample("s", {"question": "bridge"}, None, {"context": context})
     columns = Columns(title="context.title", id="context.title")
     found = added(sample, knowledge=None, own="context.sentences", columns=columns)
-    assert found == {"passages": ["B\nThe bridge."], "retrieved": ["B"]}
+    assert found == {"passages": ["B\nThe bridge."], "retrieved": ["B"], "relevant": []}
 
 
 def test_parts_of_a_document_go_by_its_name() -> None:
     long = Knowledge("kb", (Passage("d", "one ferry two three four ferry five six"),), "f" * 64)
     found = added(Sample("s", {"question": "ferry"}), knowledge=long, chunks=Chunks(4))
-    assert found == {"passages": ["one ferry two three", "four ferry five six"], "retrieved": ["d", "d"]}
+    assert found["passages"] == ["one ferry two three", "four ferry five six"]
+    assert found["retrieved"] == ["d", "d"]
 
 
 def test_the_only_field_is_looked_up_and_others_by_name() -> None:

@@ -26,7 +26,7 @@ FACTS = {
     "tower": ("How high is the tower?", "41 metres", "The tower is 41 metres high."),
     "market": ("On which day is the market?", "Thursday", "The market is held on Thursday."),
 }
-UNANSWERABLE = ("Who built the station?", [], "The station has two tracks.")
+UNANSWERABLE: tuple[str, list[str], str] = ("Who built the station?", [], "The station has two tracks.")
 ABSTAINING = '{"answer": "not in the passages"}'
 
 
@@ -318,7 +318,7 @@ def test_the_benchmark_is_what_its_card_says() -> None:
 def test_recall_over_shared_paragraphs_is_that_of_a_direct_computation(
     evalkit: Commands, shared_rows: Rows, shared_data: Path
 ) -> None:
-    """Each of 250 questions has its article's five paragraphs: BM25 puts the right one first in 233."""
+    """Each of 250 questions has its article's five paragraphs: BM25 puts the right one first in 237."""
     from retrieval.plain import rank
 
     rows = shared_rows("grounded_qa_xquad_en")
@@ -341,7 +341,7 @@ def test_recall_over_shared_paragraphs_is_that_of_a_direct_computation(
         for row in rows
     ]  # fmt: skip
     found = values(evalkit)
-    assert found["recall@1"] == pytest.approx(sum(one == 1 for one in ranks) / 250)
+    assert found["recall@1"] == pytest.approx(sum(one == 1 for one in ranks) / 250) == pytest.approx(0.948)
     assert found["recall@5"] == pytest.approx(sum(one is not None for one in ranks) / 250)
     assert found["mrr"] == pytest.approx(sum(1 / one for one in ranks if one) / 250)
 
