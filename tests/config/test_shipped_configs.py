@@ -39,6 +39,7 @@ MAIN_FIELD = {
     "translation": "source",
     "qa": "question",
     "code": "prompt",
+    "grounded_qa": "question",
 }
 
 
