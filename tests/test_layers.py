@@ -18,6 +18,7 @@ LAYERS = [
     {"metrics"},
     {"prompts", "postprocess", "variations"},
     {"datasets"},
+    {"retrieval"},
     {"cache"},
     {"client"},
     {"task", "budget"},
@@ -41,6 +42,7 @@ KEPT = {
     "sacrebleu": {"metrics"},
     "rouge_score": {"metrics"},
     "jieba": {"preprocess"},
+    "bm25s": {"retrieval"},
     "evaluate": {"evaluate_modules"},
     "pytest": {"pytest_plugin"},
 }

@@ -274,9 +274,11 @@ def _target(row: Row, source: str, path: str, fields: FieldMap, *, free: bool) -
     if free and not fields.labels:
         return target or None
     if target is None or target == [] or (isinstance(target, list) and None in target):
+        remedy = "give a target or remove the row"
+        if target == []:
+            remedy += " (or set dataset.unanswerable=true where that says that there is no answer)"
         raise DatasetError(
-            f'{row.place(source)}: the target column "{path}" is empty or holds null; '
-            "give a target or remove the row"
+            f'{row.place(source)}: the target column "{path}" is empty or holds null; {remedy}'
         )
     return _label(target, fields.labels, f"{row.place(source)}") if fields.labels else target
 

@@ -4,6 +4,7 @@ In a config a step is its name (`strip`), or its name with options (`regex: {pat
 file in this room and a line here.
 """
 
+from evalkit.postprocess.abstention import Abstention
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.choice import Choice, ChoiceLogprobs
 from evalkit.postprocess.code import Code
@@ -23,6 +24,7 @@ STEPS: dict[str, type[Step]] = {
     for step in (
         Choice,
         ChoiceLogprobs,
+        Abstention,
         Code,
         FirstLine,
         JsonField,
@@ -42,6 +44,7 @@ STEPS: dict[str, type[Step]] = {
 
 __all__ = [
     "STEPS",
+    "Abstention",
     "Choice",
     "ChoiceLogprobs",
     "Code",

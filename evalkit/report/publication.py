@@ -137,6 +137,8 @@ def facts_of(report: Report) -> Iterator[tuple[str, str]]:
         yield "judged", told(judged)
     for one in tested(report):
         yield "test", str(one)
+    if "retrieval" in report.dataset:
+        yield "passages", _passages(report.dataset["retrieval"])
     yield "model", f"asked {model['asked']}, served {', '.join(model['served']) or 'unknown'}"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     yield "requests", f"{report.counts['requests']}, {report.counts['cached']} from the cache"
@@ -163,6 +165,18 @@ def _dataset(dataset: Mapping[str, Any]) -> str:
         pinned = "" if origin["pinned"] else ", not pinned"
         text += f"; hub: {' '.join(map(str, parts))} at commit {origin['commit']}{pinned}"
     return text
+
+
+def _passages(retrieval: Mapping[str, Any]) -> str:
+    """How many were shown, from where, and how they were found."""
+    if "fingerprint" in retrieval:
+        of = (
+            f"{retrieval['knowledge']} ({retrieval['passages']}, fingerprint {retrieval['fingerprint'][:16]})"
+        )
+    else:
+        of = f"each sample's own (column {retrieval['column']})"
+    nothing = f"; none found for {retrieval['without']} samples" if retrieval["without"] else ""
+    return f"{retrieval['k']} of {of} by {retrieval['signature']}{nothing}"
 
 
 def _examples(fewshot: Mapping[str, Any]) -> str:

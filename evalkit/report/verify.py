@@ -44,6 +44,8 @@ class AtHand:
     postprocess: Pipeline | None = None
     model: Model | None = None
     dataset: Dataset | None = None
+    passages: Mapping[str, Sequence[str]] | None = None
+    """Ids of the documents found now for each sample, by its id; None where there is no retrieval."""
     batch: bool = False
     """Whether its requests had the batch discount."""
     lacking: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +179,18 @@ def _dataset(found: _Stored) -> Check:
             wrong.append(f'sample "{name}" is not in the data')
         elif now[name] != sample.hash:
             wrong.append(f'sample "{name}" has another input or target in the data')
-    return Check("dataset", what, wrong)
+    if "retrieval" not in stored:
+        return Check("dataset", what, wrong)
+    passages = found.at_hand.passages
+    if passages is None:
+        why = found.at_hand.lacking.get("passages", "the passages are not at hand")
+        return Check("dataset", what, wrong, remark=f"passages not checked: {why}")
+    wrong += [
+        f'sample "{name}": retrieval finds other passages now'
+        for name, sample in found.samples.items()
+        if list(sample.added.get("retrieved", ())) != list(passages.get(name, ()))
+    ]
+    return Check("dataset", f"{what}, passages of {len(passages)} samples", wrong)
 
 
 def _prompts(found: _Stored) -> Check:

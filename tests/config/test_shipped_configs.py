@@ -41,6 +41,7 @@ MAIN_FIELD = {
     "translation": "source",
     "qa": "question",
     "code": "prompt",
+    "grounded_qa": "question",
     "multiple_choice": "question",
     "multiple_choice_logprobs": "question",
     "safety": "prompt",
