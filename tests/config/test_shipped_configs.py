@@ -55,7 +55,7 @@ MAIN_FIELD = {
     "captioning": "question",
 }
 # What such a task is about, beside its one field of text.
-BESIDE: dict[str, dict[str, object]] = {
+BESIDE: dict[str, dict[str, Any]] = {
     "tool_use": {"tools": [], "history": []},
     "tool_use_text": {"tools": [], "history": []},
     "vision": {"image": "https://example.com/a.png"},
@@ -125,6 +125,7 @@ def test_dataset_reads_its_benchmark_or_asks_for_a_path(name: str, tmp_path: Pat
 def test_prompt_compiles(name: str) -> None:
     fields: dict[str, Any] = {"text": "a", "document": "b", "source": "c", "question": "d", "prompt": "e"}
     fields |= {"turns": ["f"], "message": "g", "messages": [{"role": "user", "content": "h"}], **JUDGED}
+    fields |= {"tools": [], "image": "https://example.com/a.png"}
     assert build_prompt(load([f"prompt={name}"]).prompt).render(Sample("one", fields))
 
 
