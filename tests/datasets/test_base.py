@@ -34,6 +34,13 @@ def test_columns_become_input_target_group_and_metadata(read: Read) -> None:
     assert first.metadata == {"answers": {"text": ["me", "I"], "start": [3]}, "doc": "d1"}
 
 
+def test_several_columns_make_a_list(read: Read) -> None:
+    row = '{"A": "x", "B": {"text": 2}, "answer": "A", "n": 1}'
+    (sample,) = read(row, fields=FieldMap({"choices": ["A", "B.text"]}, "answer")).samples
+    assert (sample.input, sample.target) == ({"choices": ["x", 2]}, "A")
+    assert sample.metadata == {"B": {"text": 2}, "n": 1}
+
+
 def test_without_a_mapping_every_column_but_id_and_target_is_input(read: Read) -> None:
     sample = read("d.jsonl", '{"id": 1, "a": 2, "b": 3, "c": 4}', FieldMap(target="c")).samples[0]
     assert (sample.id, sample.input, sample.target, sample.metadata) == ("1", {"a": 2, "b": 3}, 4, {})

@@ -87,7 +87,7 @@ def test_a_model_that_always_takes_the_first_place_is_found_out(
 ) -> None:
     """Four rotations put each right choice at each place once: accuracy 1/4, distance ½(¾ + 3 · ¼) = ¾."""
     server.settings.answer = "A"
-    ran = evalkit(*asking(server, "experiment=choice_orders", "resamples=10"))
+    ran = evalkit(*asking(server, "experiment=multiple_choice_orders", "resamples=10"))
     assert ran.code == 0, ran.err
     found = values(evalkit)
     assert server.count == 4 * 48
@@ -110,7 +110,7 @@ def test_a_model_that_goes_by_content_has_no_position_bias(evalkit: Commands, se
         return next(line for line in asked(body).splitlines() if line[1:] == f". {text}")
 
     server.settings.answer = answer
-    ran = evalkit(*asking(server, "experiment=choice_orders", "dataset.limit=10", "resamples=10"))
+    ran = evalkit(*asking(server, "experiment=multiple_choice_orders", "dataset.limit=10", "resamples=10"))
     assert ran.code == 0, ran.err
     found = values(evalkit)
     assert (found["choice_accuracy"], found["position_bias"]) == (0.5, 0.0)
