@@ -84,7 +84,7 @@ class Plan:
                 "requests": self.requests,
                 "cached": self.cached,
                 "to_send": self.to_send,
-                "later": self.later,
+                **({"later": self.later} if self.later else {}),
             },
             "usage": {
                 "prompt": self.prompt,
