@@ -41,7 +41,7 @@ KEPT = {
     "omegaconf": {"config", "cli"},
     "sacrebleu": {"metrics"},
     "rouge_score": {"metrics"},
-    "jieba": {"preprocess"},
+    "jieba": {"preprocess", "retrieval"},
     "bm25s": {"retrieval"},
     "evaluate": {"evaluate_modules"},
     "pytest": {"pytest_plugin"},

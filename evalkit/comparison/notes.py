@@ -37,7 +37,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield f"parameters changed: {', '.join(changes)}"
     if before["prompt_sha256"] != after["prompt_sha256"]:
         yield "the prompt changed"
-    steps = [_steps(one["dataset"].get("preprocess") or {}) for one in (before, after)]
+    steps = [_steps(one.get("dataset", {}).get("preprocess") or {}) for one in (before, after)]
     if steps[0] != steps[1]:
         yield f"pre-processing changed from {steps[0]} to {steps[1]}"
     old, new = (_passages(one.get("dataset", {}).get("retrieval")) for one in (before, after))
