@@ -53,7 +53,8 @@ class Bm25:
             raise ConfigError(f"retrieval.options: k1={k1} must be 0 or more, and b={b} from 0 to 1")
         self._method, self._k1, self._b = method, float(k1), float(b)
         self._words = Words(tokenizer, stemmer, stopwords)
-        self._of_words = f"tok:{tokenizer}|stem:{stemmer or 'none'}|stop:{_told(stopwords)}"
+        name = f"jieba-{version('jieba')}" if tokenizer == "jieba" else tokenizer
+        self._of_words = f"tok:{name}|stem:{stemmer or 'none'}|stop:{_told(stopwords)}"
 
     @property
     def signature(self) -> str:

@@ -73,13 +73,13 @@ class Lookup:
     def _query(self, sample: Sample) -> str:
         alone = next(iter(sample.input)) if len(sample.input) == 1 else QUESTION
         name = self.query or alone
-        if name not in sample.input:
-            near = did_you_mean(name, sample.input)
+        if name not in sample.fields:
+            near = did_you_mean(name, sample.fields)
             raise DatasetError(
                 f'sample "{sample.id}" has no input field "{name}" to look up{near}; it has '
-                f"{', '.join(sample.input) or 'none'}: set retrieval.query=<field>"
+                f"{', '.join(sample.fields) or 'none'}: set retrieval.query=<field>"
             )
-        return text_of(sample.input[name])
+        return text_of(sample.fields[name])
 
     def _brought(self, sample: Sample) -> Sequence[Passage]:
         """Return the passages that a sample brings itself."""
@@ -144,7 +144,7 @@ def relevant_of(sample: Sample, path: str | None) -> tuple[str, ...]:
 
 def columns_of(sample: Sample) -> dict[str, Any]:
     """Return a sample's columns: what it is asked with, and the rest."""
-    return {**sample.metadata, **sample.input}
+    return {**sample.metadata, **sample.fields}
 
 
 def required(sample: Sample, path: str, setting: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from evalkit.errors import ConfigError, did_you_mean
+from evalkit.preprocess.segment import Segment
 
 LIST = "STOPWORDS_"
 EXTRA = "pip install 'evalkit[retrieval]'"
@@ -38,7 +39,7 @@ def bigrams(run: str) -> list[str]:
 
 def jieba(run: str) -> list[str]:
     """Return words as jieba cuts them for search engines: long words, and the words in them."""
-    return [word for word in _jieba()(run) if word.strip()]
+    return _segment()(run)
 
 
 TOKENIZERS: Mapping[str, Splitter] = {"bigrams": bigrams, "characters": characters, "jieba": jieba}
@@ -66,7 +67,7 @@ class Words:
             )
         self._split = TOKENIZERS[tokenizer]
         if tokenizer == "jieba":
-            _jieba()  # a missing package shows now
+            _segment()  # a missing package shows now
         self._stem = _stemmer(stemmer)
         self._stopwords = _stopwords(stopwords)
         self._stems: dict[str, str] = {}
@@ -172,15 +173,5 @@ def missing(what: str = "retrieval=bm25") -> str:
 
 
 @functools.cache
-def _jieba() -> Callable[[str], Iterator[str]]:
-    try:
-        import jieba as package
-    except ImportError:
-        raise ConfigError(
-            "retrieval.options.tokenizer=jieba needs jieba, which is not installed: "
-            "pip install 'evalkit[chinese]' (or set retrieval.options.tokenizer=bigrams)"
-        ) from None
-    import logging
-
-    package.setLogLevel(logging.WARNING)  # it tells of its dictionary on standard error
-    return package.cut_for_search  # type: ignore[no-any-return]
+def _segment() -> Segment:
+    return Segment(mode="search")

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 import Stemmer
 from bm25s.stopwords import STOPWORDS_EN
@@ -15,6 +16,7 @@ _STEMMER = Stemmer.Stemmer("english")
 _HAN = re.compile("[\u3400-\u9fff]+")
 
 
+@cache
 def tokens(text: str) -> list[str]:
     """Stemmed words without stop words, and pairs of Han characters."""
     found: list[str] = []
