@@ -7,6 +7,7 @@ EvalkitError                  exit code
 │   ├── PromptError                 a template that does not parse or misses a field
 │   ├── ModelError                  a model that cannot be used: no key, no file, no package
 │   ├── MetricError                 a metric that cannot score this data
+│   ├── SchemaError                 a JSON schema that is malformed, or has a keyword not known here
 │   ├── SandboxError                generated code cannot be run safely here
 │   └── ReportError                 a run or report that is absent, damaged or too new
 ├── NoBaseline                3     a gate has nothing to compare with
@@ -52,6 +53,10 @@ class ModelError(UsageError):
 
 class MetricError(UsageError):
     """A metric cannot score this data."""
+
+
+class SchemaError(UsageError):
+    """A JSON schema is malformed, or has a keyword that would decide and is not known here."""
 
 
 class SandboxError(UsageError):

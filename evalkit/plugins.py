@@ -91,5 +91,25 @@ def construct(cls: type, options: Mapping[str, Any], setting: str) -> Any:
         raise ConfigError(f"{setting}: {error}") from error
 
 
+STEP = ("__call__", "name")
+
+
+def named(one: Any, known: Mapping[str, type], setting: str, needs: Collection[str] = STEP) -> Any:
+    """Return what settings choose by its name, its name with options, or a class by `_target_`."""
+    name, options = (one, {}) if isinstance(one, str) else (None, {})
+    if isinstance(one, Mapping) and "_target_" in one:
+        options = {key: value for key, value in one.items() if key != "_target_"}
+        return construct(plugin(one["_target_"], setting, needs), options, setting)
+    if isinstance(one, Mapping) and len(one) == 1:
+        name, options = next(iter(one.items()))
+    if name is None:
+        raise ConfigError(f"{setting}: write a step's name, or {{name: {{option: value}}}}, got {one!r}")
+    if name not in known:
+        raise ConfigError(
+            f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
+        )
+    return construct(known[name], options or {}, f"{setting}.{name}")
+
+
 def _within(module_name: str, packages: Collection[str]) -> bool:
     return any(module_name == one or module_name.startswith(f"{one}.") for one in packages)

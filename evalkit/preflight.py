@@ -5,6 +5,7 @@
 | settings, prices for a budget | while they are built (config) |
 | the model can answer these samples | `check_run` |
 | every metric has its packages and scores one made-up sample | `check_run` |
+| what post-processing reads is asked for | `check_run` |
 | the columns to slice by are there | `check_run` |
 | reports can be written | `check_run` |
 | the cache can be written | when it is opened (cache) |
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.client.base import Keyed
+from evalkit.errors import ConfigError
 from evalkit.report.slices import SETTING, check_columns, facts_of
 from evalkit.report.write import check_writable
 from evalkit.scoring import check_metrics
@@ -32,7 +34,14 @@ def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path
     """Raise a UsageError for what would end this run late."""
     model.check(task.dataset.samples)
     # Recorded outputs may hold anything; a server tells what it is asked for.
-    check_metrics(task, logprobs=not model.needs_prompt or _asks_logprobs(model))
+    logprobs = not model.needs_prompt or _asks_logprobs(model)
+    step = task.postprocess.needs_logprobs
+    if step is not None and not logprobs:
+        raise ConfigError(
+            f"post-processing step {step} reads log-probabilities, and the model is not asked for any: set "
+            "model.params.logprobs=true model.params.top_logprobs=20"
+        )
+    check_metrics(task, logprobs=logprobs)
     if slices:
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)

@@ -68,8 +68,8 @@ class Sample:
     def references(self) -> tuple[str, ...]:
         """The target as acceptable texts: one string, or each string of a list.
 
-        An empty list means that the question has no answer: then to say nothing is right. Of a list as long
-        as a conversation's turns, those of the last.
+        Those of the last reply, where the target is a list as long as a conversation's turns. An empty list
+        means that the question has no answer: then to say nothing is right.
         """
         turns, target = self.input.get(TURNS), self.target
         if target == []:

@@ -198,13 +198,14 @@ def _counts(generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> C
 def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
     """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time.
 
-    `samples` are (n,) too, each in the form that its generation answers. A metric of whole documents gets all
-    generations at once.
+    `samples` are (n,) too, each in the form that its generation answers.
     """
+    # A third party's metric need not know of it.
+    if getattr(metric, "at_once", False) and len(generations):
+        return metric.statistics(generations, samples)
     parts = []
-    size = len(generations) if getattr(metric, "whole_groups", False) else BATCH
-    for start in range(0, len(generations), max(1, size)):
-        batch = slice(start, start + size)
+    for start in range(0, len(generations), BATCH):
+        batch = slice(start, start + BATCH)
         parts.append(metric.statistics(generations[batch], samples[batch]))
     return np.concatenate(parts) if parts else np.zeros((0, 0))
 
@@ -231,45 +232,64 @@ def aggregate(
 
     `groups` are the (n,) numbers 0…g-1 of the clusters that samples belong to, None without clusters.
     """
-    values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0]
+    values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0].tolist()
+    ends: list[tuple[float | None, float | None, str]] = [(None, None, "none")] * len(values)
+    if getattr(metric, "per_sample", True):
+        ends = _intervals(metric, by_sample, values, groups, resampling)
+    return [
+        Aggregate(
+            metric=name,
+            value=value,
+            low=low,
+            high=high,
+            confidence=resampling.confidence,
+            interval=method,
+            n=counts.n,
+            n_failed=counts.failed,
+            n_unparsed=counts.unparsed,
+            signature=metric.signature,
+            higher_is_better=metric.higher_is_better,
+            maximum=metric.maximum,
+            unit=metric.unit,
+        )
+        for name, value, (low, high, method) in zip(metric.names, values, ends, strict=True)
+    ]
+
+
+def _intervals(
+    metric: Metric,
+    by_sample: FloatArray,
+    values: Sequence[float],
+    groups: NDArray[np.intp] | None,
+    resampling: Resampling,
+) -> list[tuple[float | None, float | None, str]]:
+    """Return low, high and method of each value's interval."""
     replicates = bootstrap(
         metric.aggregate, by_sample, resamples=resampling.resamples, seed=resampling.seed, groups=groups
     )
     interval = percentile_interval(replicates, resampling.confidence)
-    aggregates = []
-    for place, name in enumerate(metric.names):
-        low, high, method = interval.low[place], interval.high[place], interval.method
+    found: list[tuple[float | None, float | None, str]] = []
+    for value, low, high in zip(values, interval.low.tolist(), interval.high.tolist(), strict=True):
         if low == high and _is_proportion(metric, by_sample):
             # Groups count once: samples of a group that agree say little more than one of them.
-            units = counts.n if groups is None else int(groups.max()) + 1
-            low, high = wilson_interval(float(values[place]) * units, units, resampling.confidence)
-            method = "wilson"
-        aggregates.append(
-            Aggregate(
-                metric=name,
-                value=float(values[place]),
-                low=float(low),
-                high=float(high),
-                confidence=resampling.confidence,
-                interval=method,
-                n=counts.n,
-                n_failed=counts.failed,
-                n_unparsed=counts.unparsed,
-                signature=metric.signature,
-                higher_is_better=metric.higher_is_better,
-                maximum=metric.maximum,
-                unit=metric.unit,
-            )
-        )
-    return aggregates
+            some = by_sample[:, 1] > 0
+            units = int(some.sum()) if groups is None else len(np.unique(groups[some]))
+            found.append((*wilson_interval(value * units, units, resampling.confidence), "wilson"))
+        else:
+            found.append((low, high, interval.method))
+    return found
 
 
 def _is_proportion(metric: Metric, rows: FloatArray) -> bool:
-    """Whether the statistics are (0 or 1, 1): then a collapsed bootstrap has a better interval beside it."""
+    """Whether the statistics are (0 or 1, 1), or (0, 0) for samples without weight.
+
+    Then a collapsed bootstrap has a better interval beside it.
+    """
     return (
         len(metric.names) == 1
         and metric.maximum == 1.0
         and rows.shape[1] == 2  # noqa: PLR2004
         and bool(np.isin(rows[:, 0], (0.0, 1.0)).all())
-        and bool((rows[:, 1] == 1.0).all())
+        and bool(np.isin(rows[:, 1], (0.0, 1.0)).all())
+        and bool((rows[:, 0] <= rows[:, 1]).all())
     )

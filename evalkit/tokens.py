@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evalkit.images import Reference, most_tokens, parse, usual_tokens
 from evalkit.records import Request
 
 O200K, CL100K = "o200k_base", "cl100k_base"
@@ -88,7 +89,11 @@ def prompts(requests: Sequence[Request]) -> Prompts:
     if count is None:
         return _by_bytes(requests)
     published = PUBLISHED.match(_bare(model)) is not None
-    plain = [published and "messages" in one.body and not _described(one.body) for one in requests]
+    images = [_images(one.body) for one in requests]
+    plain = [
+        published and "messages" in one.body and not _described(one.body) and not some
+        for one, some in zip(requests, images, strict=True)
+    ]
     likely = _by_vocabulary(requests, count)
     # Around a schema or tools the server may write as much again.
     again = [
@@ -99,6 +104,10 @@ def prompts(requests: Sequence[Request]) -> Prompts:
         tokens + (0 if certain else TEMPLATE_REQUEST + more)
         for tokens, certain, more in zip(likely, plain, again, strict=True)
     ]
+    likely, most = (
+        _with_images(likely, usual_tokens, images, model),
+        _with_images(most, most_tokens, images, model),
+    )
     return Prompts(likely, most, EXACT if all(plain) else ABOUT, encoding_of(model))
 
 
@@ -170,7 +179,39 @@ def _by_bytes(requests: Sequence[Request]) -> Prompts:
         size + TEMPLATE_MESSAGE * len(_messages(one.body)) + TEMPLATE_REQUEST
         for size, one in zip(sizes, requests, strict=True)
     ]
-    return Prompts([_likely(size) for size in sizes], most, ESTIMATED, None)
+    images, model = [_images(one.body) for one in requests], _model_of(requests)
+    likely = _with_images([_likely(size) for size in sizes], usual_tokens, images, model)
+    return Prompts(likely, _with_images(most, most_tokens, images, model), ESTIMATED, None)
+
+
+def _with_images(
+    counts: Sequence[int],
+    rule: Callable[[Reference | None, str, str | None], int],
+    images: Sequence[Sequence[Mapping[str, Any]]],
+    model: str,
+) -> list[int]:
+    """Add what each request's images take."""
+    return [
+        tokens + sum(rule(*_image(one, model)) for one in some)
+        for tokens, some in zip(counts, images, strict=True)
+    ]
+
+
+def _images(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the parts of messages that are images: their addresses are no text."""
+    contents = (message.get("content") for message in _messages(body))
+    return [part for some in contents if isinstance(some, list) for part in some if _is_image(part)]
+
+
+def _is_image(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in {"image_url", "input_image"}
+
+
+def _image(part: Mapping[str, Any], model: str) -> tuple[Reference | None, str, str | None]:
+    """Return what a rule counts by; no reference where the size is not known (a URL)."""
+    image = part.get("image_url")
+    nested = image if isinstance(image, Mapping) else {"url": image, "detail": part.get("detail")}
+    return parse(nested.get("url")), model, nested.get("detail")
 
 
 def _texts(body: Mapping[str, Any]) -> Iterator[str]:
@@ -189,6 +230,8 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, list):
         for part in value:
+            if _is_image(part):
+                continue
             text = part.get("text") if isinstance(part, Mapping) else part
             yield text if isinstance(text, str) else json.dumps(part)
     elif value is not None:

@@ -23,23 +23,26 @@ class Variation:
     name: ClassVar[str]
 
     def apply(self, sample: Sample, trial: int) -> Sample:
-        """Return the sample as it is asked at a trial, what differs in `added`; at trial 0 as it is."""
+        """Return the sample as it is asked at a trial, what differs in `added`."""
         raise NotImplementedError
 
 
 class Permute(Variation):
     """Another order of a list field: turned round by one place a trial, or shuffled by the sample's id.
 
-    Turned round as often as there are elements, each stands at each place once. `added` holds the list, and
-    as `order` the place that each had before.
+    Turned round as often as there are elements, each stands at each place once. The first trial has the
+    data's order, or with `start: shuffled` one drawn by the sample's id, for data in which the right element
+    always stands at the same place. `added` holds the list, and as `order` the place that each had before.
     """
 
     name = "permute"
 
-    def __init__(self, *, field: str, how: str = "rotate") -> None:
+    def __init__(self, *, field: str, how: str = "rotate", start: str = "data") -> None:
         if how not in {"rotate", "shuffle"}:
             raise ConfigError(f'task.vary.permute.how is "rotate" or "shuffle", not {how!r}')
-        self._field, self._how = field, how
+        if start not in {"data", "shuffled"}:
+            raise ConfigError(f'task.vary.permute.start is "data" or "shuffled", not {start!r}')
+        self._field, self._how, self._start = field, how, start
 
     def apply(self, sample: Sample, trial: int) -> Sample:
         """Return the sample with the list in the trial's order."""
@@ -53,15 +56,12 @@ class Permute(Variation):
         return replace(sample, added={**sample.added, **added})
 
     def _order(self, name: str, n: int, trial: int) -> list[int]:
+        first = _drawn(name, n, 0) if self._start == "shuffled" else list(range(n))
+        if not trial or not n:
+            return first
         if self._how == "rotate":
-            return [(place + trial) % n for place in range(n)] if n else []
-        if not trial:
-            return list(range(n))
-
-        def drawn(place: int) -> bytes:
-            return hashlib.sha256(f"{trial}:{place}:{name}".encode("utf-8", "surrogatepass")).digest()
-
-        return sorted(range(n), key=drawn)
+            return [first[(place + trial) % n] for place in range(n)]
+        return _drawn(name, n, trial)
 
 
 class Swap(Variation):
@@ -81,6 +81,15 @@ class Swap(Variation):
         pair = (second, first) if swapped else (first, second)
         added = {**dict(zip(self._fields, pair, strict=True)), SWAPPED: swapped}
         return replace(sample, added={**sample.added, **added})
+
+
+def _drawn(name: str, n: int, trial: int) -> list[int]:
+    """Return an order of n elements drawn by a sample's id and the trial: the same on every machine."""
+
+    def rank(place: int) -> bytes:
+        return hashlib.sha256(f"{trial}:{place}:{name}".encode("utf-8", "surrogatepass")).digest()
+
+    return sorted(range(n), key=rank)
 
 
 VARIATIONS: dict[str, type[Variation]] = {one.name: one for one in (Permute, Swap)}

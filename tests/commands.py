@@ -16,7 +16,10 @@ from fake_openai import FakeOpenAI
 
 from evalkit.cli.main import main
 
-SETTINGS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "EVALKIT_PLUGINS", "EVALKIT_SWEEP_JOBS", "HYDRA_FULL_ERROR")
+SETTINGS = (
+    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "EVALKIT_PLUGINS", "EVALKIT_EVALUATE", "EVALKIT_SWEEP_JOBS"),
+    "HYDRA_FULL_ERROR",
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from evalkit.config.compose import load
 
 __all__ = ["evalkit", "server"]
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("data", "models", "metrics", "few-shot", "public-datasets", "configuration")
+PAGES = ("data", "models", "metrics", "few-shot", "public-datasets", "configuration", "preprocessing")
 OPEN = re.compile(r"…|<\w+>|\|")  # left to the reader, or a pipe
 ADDRESSES = re.compile(r"model=(vllm|ollama|gateway|azure)\b")
 FEW = ("dataset.limit=3", "resamples=10")

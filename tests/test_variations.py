@@ -58,3 +58,15 @@ def test_options_out_of_range_are_refused() -> None:
         Permute(field="x", how="random")
     with pytest.raises(ConfigError, match="two names"):
         Swap(fields=["a"])
+
+
+def test_a_shuffled_start_differs_by_sample_and_is_then_turned_round() -> None:
+    variation = Permute(field="choices", start="shuffled")
+    samples = [Sample(f"s{n}", {"choices": list("abcde")}) for n in range(40)]
+    firsts = [variation.apply(one, 0).added["order"][0] for one in samples]
+    assert set(firsts) == set(range(5))
+    orders = [variation.apply(samples[0], trial).added["order"] for trial in range(5)]
+    assert [sorted(places) for places in zip(*orders, strict=True)] == [list(range(5))] * 5
+    assert orders[1] == [*orders[0][1:], orders[0][0]]
+    with pytest.raises(ConfigError, match='"data" or "shuffled"'):
+        Permute(field="x", start="random")

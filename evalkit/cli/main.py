@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "evaluate a model on a task; with no override, the embedded model",
     "plan": "what a run would take: requests, tokens, cost, time; nothing is sent",
     "score": "other metrics or post-processing for a stored run; no model is asked",
+    "judge": "a model judges a stored run's outputs: by criteria, against another run, by references",
     "compare": "two runs, paired by sample: differences, intervals, p-values",
     "gate": "compare with the accepted baseline and set the exit code",
     "accept": "make a run the baseline",
@@ -25,6 +26,7 @@ COMMANDS = {
     "table": "one score table over many runs",
     "history": "published scores over time, with what changed; history add RUN publishes",
     "list": "tasks, datasets, models, metrics, prompts or runs",
+    "metrics": "a metric as a module of Hugging Face evaluate: export",
     "cache": "the answers kept: stats, explain, export, import, verify, gc",
     "model": "the embedded model: pull, list",
     "init": "start a project: configs, 20 samples, recorded answers; --ci github writes its workflow",
@@ -45,6 +47,8 @@ usage: evalkit COMMAND [ARGUMENTS]
   --debug         show the traceback of an error
   --allow-plugin PACKAGE
                   let configs name classes of this package (they run as your code)
+  --allow-evaluate PATH
+                  let configs and reports name this metric of `evaluate` (its code is run)
 
 examples:
   evalkit run
@@ -65,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _allow_plugins(words)
         _allow_unprotected(words)
+        _allow_evaluate(words)
         code = _dispatch(words)
         sys.stdout.flush()
     except EvalkitError as error:
@@ -140,17 +145,40 @@ def _allow_unprotected(words: list[str]) -> None:
 
 def _allow_plugins(words: list[str]) -> None:
     """Move --allow-plugin into the environment, where child processes of a sweep find it too."""
-    flag = "--allow-plugin"
+    for package in _taken(words, "--allow-plugin", "the name of a package, as Python imports it"):
+        if not all(part.isidentifier() for part in package.split(".")):
+            raise UsageError("--allow-plugin needs the name of a package, as Python imports it")
+        _allow("EVALKIT_PLUGINS", package, ",")
+
+
+def _allow_evaluate(words: list[str]) -> None:
+    """Let metrics of `evaluate` be run that the command line names, by the flag or by their path."""
+    named = _taken(words, "--allow-evaluate", "a metric of evaluate: its folder, script or name")
+    for word in words:
+        setting, _, value = word.lstrip("+").partition("=")
+        if setting.startswith("metrics.") and setting.endswith(".path") and value:
+            named += [value.strip("\"'"), *value.split(",")]
+    for one in named:
+        _allow("EVALKIT_EVALUATE", one, os.pathsep)
+
+
+def _taken(words: list[str], flag: str, what: str) -> list[str]:
+    """Take a flag out of the words, as often as it is there; return its values."""
     words[:] = [
         part
         for word in words
         for part in ((flag, word[len(flag) + 1 :]) if word.startswith(f"{flag}=") else (word,))
     ]
+    found = []
     while flag in words:
         place = words.index(flag)
-        package = words[place + 1] if place + 1 < len(words) else ""
-        if not all(part.isidentifier() for part in package.split(".")):
-            raise UsageError(f"{flag} needs the name of a package, as Python imports it")
-        packages = [os.environ.get("EVALKIT_PLUGINS", ""), package]
-        os.environ["EVALKIT_PLUGINS"] = ",".join(name for name in packages if name)
+        value = words[place + 1] if place + 1 < len(words) else ""
+        if not value:
+            raise UsageError(f"{flag} needs {what}")
+        found.append(value)
         del words[place : place + 2]
+    return found
+
+
+def _allow(variable: str, name: str, separator: str) -> None:
+    os.environ[variable] = separator.join(filter(None, (os.environ.get(variable, ""), name)))

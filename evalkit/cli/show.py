@@ -12,12 +12,14 @@ from evalkit.cli.output import one_line, print_json, print_table
 from evalkit.errors import ReportError, did_you_mean
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
+from evalkit.report.chance import tested
 from evalkit.report.find import find
 from evalkit.report.line import generation_of, replies_of, sample_of
 from evalkit.report.markdown import harmless
+from evalkit.report.outputs import told
 from evalkit.report.overview import score_table
 from evalkit.report.remarks import drift, ending
-from evalkit.report.requests import Requests
+from evalkit.report.requests import Requests, text_in
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,6 +89,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         "dataset",
         f"{report.dataset['name']}, {report.dataset['n']} samples, {report.dataset['fingerprint'][:16]}",
     )
+    if steps := report.dataset.get("preprocess"):
+        yield "pre-processing", ", ".join(f"{name}: {one}" for name, one in steps.items())
     yield "model", f"{model['asked']} (served: {', '.join(model['served']) or 'unknown'})"
     yield "parameters", json.dumps(model["params"], ensure_ascii=False)
     if report.prompt is not None:
@@ -99,6 +103,10 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "cost", f"{report.cost['usd']:.6f} USD ({report.cost['paid_usd']:.6f} paid by this run)"
     for remark in (*ending(report), *drift(report)):
         yield "note", remark
+    for one in tested(report):
+        yield "test", str(one)
+    for judged in report.dataset.get("origin", {}).get("judged", ()):
+        yield "judged", told(judged)
     for signature in dict.fromkeys(one.signature for one in report.metrics.values()):
         yield "signature", signature
     if report.parent is not None:
@@ -133,7 +141,7 @@ def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]
             if place <= len(replies_of(line)):
                 yield f"reply, turn {place}", str(reply)
     for message in messages or ():
-        yield message["role"], message["content"]
+        yield message["role"], text_in(message)
     if "failure" in line:
         failure = line["failure"]
         yield "failed", f"{failure['kind']} after {failure['attempts']} attempts: {failure['message']}"
@@ -168,7 +176,7 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
         values = metric.aggregate(row, np.ones((1, 1)))[0]
         why = metric.explain(generation, sample)
         for name, value in zip(metric.names, values, strict=True):
-            if not np.isnan(value):  # of what this sample does not have, such as a fourth turn
+            if not np.isnan(value):  # a metric of other kinds of samples, or of several at once
                 yield f"{name} {value:.4f}"
         if why:
             yield f"  ({why})"

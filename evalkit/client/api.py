@@ -68,6 +68,7 @@ class ApiModel:
                 "model.params.best_of: the best answer is known only when all are there; set "
                 "model.stream=false"
             )
+        self._abilities = abilities
         self._params = endpoint.spell(given, abilities.accepts)
         self._enforce_schema = enforce_schema and endpoint.takes_schema
         self._stream = stream
@@ -107,6 +108,7 @@ class ApiModel:
     ) -> Request:
         """Return what is asked for one sample and repeat."""
         params = self._params
+        parameters.check_held(self.name, self._abilities, question, params)
         if trial and params.get("seed") is not None:
             params = {**params, "seed": params["seed"] + trial}
         schema = question.answer_schema if self._enforce_schema else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.client.body import bad_response, choice_in, first_token_in, object_in, text_in, usage_in
-from evalkit.client.parameters import Taken, twin_of
+from evalkit.client.parameters import Taken, tool_choice, twin_of
 from evalkit.client.streaming import Assembly, Choices, longer
 from evalkit.records import Message, Response
 
@@ -35,7 +35,10 @@ class ChatCompletions:
 
     def spell(self, params: Mapping[str, Any], accepts: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the parameters as they are sent: the limit by the name that the model takes."""
-        return {twin_of(name, accepts): value for name, value in params.items()}
+        sent = {twin_of(name, accepts): value for name, value in params.items()}
+        if "tool_choice" in sent:
+            sent["tool_choice"] = tool_choice(sent["tool_choice"])
+        return sent
 
     def build(
         self,

@@ -31,6 +31,8 @@ class Completions:
             "top_logprobs": "set model.params.logprobs to the number instead",
             "reasoning_effort": "take it out",
             "verbosity": "take it out",
+            "tool_choice": "add model.endpoint=chat",
+            "parallel_tool_calls": "add model.endpoint=chat",
             "service_tier": "take it out",
             "max_output_tokens": "use model.params.max_tokens",
         },

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from evalkit.images import sent
+
 LARGE = 2**20  # aiohttp's own limit for bytes handed over at once
 PIECE = 2**16
 
@@ -32,8 +34,8 @@ class Pieces:
 
 
 def request_parts(body: Mapping[str, Any]) -> tuple[bytes | Pieces, dict[str, str]]:
-    """Return a body's content and the headers that describe it."""
-    content = encode(body)
+    """Return a body's content, images and all, and the headers that describe it."""
+    content = encode(sent(body))
     headers = {"Content-Type": "application/json"}
     if len(content) <= LARGE:
         return content, headers

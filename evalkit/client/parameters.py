@@ -9,6 +9,8 @@ A model's config declares what it takes (`accepts`): a mapping from a parameter'
 What it does not name is refused. Without a declaration everything passes. The limit of an answer's length has
 a name for each endpoint and model (`LIMITS`): whichever is set, the one that is understood is sent.
 
+Beside parameters it may name what a question can hold, `tools` and `images`.
+
 An endpoint refuses what it does not know at all (`Taken`).
 """
 
@@ -19,8 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import ModelError, did_you_mean
+from evalkit.records import Question
 from evalkit.tokens import LIMITS
 
+HELD = {"tools": "tools to call", "images": "images"}
+"""What a question may hold beside texts."""
+WITH_TOOLS = ("tool_choice", "parallel_tool_calls")
 TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 MOST_STOPS = 4
 MOST_BIAS = 100
@@ -64,6 +70,39 @@ class Taken:
             return
         wanted = "true, with top_logprobs=N" if self.logprobs is bool else "a number, like logprobs=1"
         raise _refused("logprobs", shown, f"the {self.endpoint} endpoint takes {wanted}", "write it so")
+
+
+def check_held(name: str, abilities: Abilities, question: Question, params: Mapping[str, Any]) -> None:
+    """Refuse a question that holds what the model does not take, and parameters of tools without any.
+
+    Raises ModelError that says what is needed.
+    """
+    held = {"tools": bool(question.tools), "images": any(map(_shows_images, question.messages))}
+    for kind, there in held.items():
+        if there and abilities.accepts is not None and abilities.accepts.get(kind, False) is not True:
+            raise ModelError(
+                f"the questions hold {HELD[kind]}, and {name} takes none: choose a model that does, like "
+                f"model=gpt-4o; model.accepts=null sends them all the same"
+            )
+    for parameter in WITH_TOOLS:
+        if params.get(parameter) is not None and not question.tools:
+            raise _refused(parameter, params[parameter], "the questions hold no tools", "take it out")
+
+
+def tool_choice(value: Any) -> Any:
+    """Return `model.params.tool_choice` as chat completions take it; a bare name is a function's."""
+    if isinstance(value, str):
+        named = {"type": "function", "function": {"name": value}}
+        return value if value in {"auto", "none", "required"} else named
+    if isinstance(value, Mapping) and value.get("type") == "function" and "function" not in value:
+        return {"type": "function", "function": {"name": value.get("name")}}
+    return value
+
+
+def _shows_images(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else ()
+    return any(isinstance(one, Mapping) and one.get("type") == "image_url" for one in parts)
 
 
 def twin_of(name: str, accepts: Mapping[str, Any] | None) -> str:
@@ -126,7 +165,7 @@ def _check_accepted(
 def _instead(parameter: str, accepts: Mapping[str, Any]) -> str:
     if parameter == "n":
         return "set trials instead: one request for each answer"
-    taken = ", ".join(sorted(one for one, rule in accepts.items() if rule is not False))
+    taken = ", ".join(sorted(one for one, rule in accepts.items() if rule is not False and one not in HELD))
     return f"it takes {taken}{did_you_mean(parameter, accepts)}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evalkit.client.body import any_object_in, bad_response, filtered, first_token_in, text_in, usage_in
-from evalkit.client.parameters import Taken
+from evalkit.client.parameters import Taken, tool_choice
 from evalkit.client.streaming import Assembly
 from evalkit.errors import ModelError, RequestError
 from evalkit.records import Message, Response
@@ -68,6 +68,9 @@ class Responses:
                 sent["max_output_tokens"] = params[name]
         if params.get("logprobs"):
             sent["include"] = [*sent.get("include", []), LOGPROBS]
+        chosen = tool_choice(sent.get("tool_choice"))
+        if isinstance(chosen, Mapping) and isinstance(chosen.get("function"), Mapping):
+            sent["tool_choice"] = {"type": "function", **chosen["function"]}
         for name, (parent, field) in nested.items():
             if name in params:
                 sent[parent] = {**sent.get(parent, {}), field: params[name]}
@@ -88,7 +91,7 @@ class Responses:
             body["instructions"] = "\n\n".join(instructions)
         body |= {"input": [item for one in rest for item in _items(one)], "store": False, **params}
         if tools:
-            body["tools"] = [{"type": tool["type"], **tool["function"]} for tool in tools]
+            body["tools"] = [_tool(one) for one in tools]
         if answer_schema is not None:
             wanted = {"type": "json_schema", "name": "answer", "strict": True, "schema": dict(answer_schema)}
             body["text"] = {**body.get("text", {}), "format": wanted}
@@ -150,6 +153,15 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
         yield {"role": role, "content": content or ""}
     for call in message.get("tool_calls") or ():
         yield {"type": "function_call", "call_id": call["id"], **call["function"]}
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool in this endpoint's form: flat, and held to its schema only where that is said.
+
+    Left out, `strict` is true here and false for chat completions: the same question must be asked.
+    """
+    function = {"parameters": {"type": "object", "properties": {}}, "strict": False, **tool["function"]}
+    return {"type": "function", **function}
 
 
 def _part(part: Mapping[str, Any], text_type: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,12 +10,12 @@ import numpy as np
 
 from evalkit.comparison.base import CaseComparison, Comparison, Effect, Family, MetricComparison, Side
 from evalkit.comparison.effect import Level, effects
-from evalkit.comparison.judging import Counting, Tested, judge_all
+from evalkit.comparison.judging import Counting, Tested, gated_names, judge_all
 from evalkit.comparison.notes import notes_on
 from evalkit.comparison.pair import Match, match, pairs_of
 from evalkit.comparison.policy import Policy
 from evalkit.comparison.rescore import Answers, rescored, texts_of
-from evalkit.comparison.side import metric_of
+from evalkit.comparison.side import is_per_sample, metric_of
 from evalkit.comparison.slices import flips, slices_of
 
 
@@ -100,9 +101,13 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
     found = match(baseline, candidate)
     problem = None if options.intersect and found.common else found.problem
     notes: list[str] = []
-    shared = [name for name in candidate.families if name in baseline.families]
+    both = [name for name in candidate.families if name in baseline.families]
+    whole = [name for name in both if not is_per_sample(candidate.families[name])]
+    shared = [name for name in both if name not in whole]
+    problem = problem or _untestable([candidate.families[name] for name in whole], shared, options.policy)
     if not problem:
         baseline, notes = _aligned(baseline, candidate, shared, options)
+        notes += [_untested(candidate.families[name]) for name in whole]
     unlike = [name for name in shared if candidate.families[name].key != baseline.families[name].key]
     if not problem and not shared:
         problem = (
@@ -110,11 +115,7 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
             f"the candidate {', '.join(candidate.families)}"
         )
     if not problem and unlike:
-        name = unlike[0]
-        problem = (
-            f"metric {name} was made differently ({baseline.families[name].key} and "
-            f"{candidate.families[name].key}) and the baseline's outputs are not at hand; score both alike"
-        )
+        problem = _unlike(baseline.families[unlike[0]], candidate.families[unlike[0]])
     if problem:
         return Tested(baseline, candidate, found, {}, {}, problem)
     results: dict[str, tuple[Family, Effect]] = {}
@@ -135,10 +136,12 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
             )
             assert worst is not None
             assert best is not None
-            both = zip(
+            ends = zip(
                 effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
             )
-            bounded |= dict(zip(family.names, both, strict=True))
+            bounded |= dict(zip(family.names, ends, strict=True))
+    results, without = _with_values(results)
+    notes = [*notes, *without]
     if _unchanged(baseline, candidate, found):
         # The same requests and the same scores are the same measurement: nothing is left to chance.
         results = {
@@ -149,6 +152,52 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
         problem = "no sample was answered on both sides"
     tested = Tested(baseline, candidate, found, results, bounded, problem, notes)
     return replace(tested, counted=_counting(tested, options))
+
+
+def _untestable(whole: Sequence[Family], shared: Sequence[str], policy: Policy) -> str | None:
+    """Say that a family without values of single samples is to gate, or that there is no other; else None."""
+    wanted = [one for one in whole if gated_names(one, policy)]
+    if wanted or (whole and not shared):
+        one = (wanted or whole)[0]
+        return (
+            f"{', '.join(one.names)}: a value of the whole run, without values of single samples: it can be "
+            "neither tested nor gate; gate by other metrics (gate.metrics), or score every answer alone "
+            f"(metrics.{one.name}.mode=each)"
+        )
+    return None
+
+
+def _untested(family: Family) -> str:
+    return (
+        f"{', '.join(family.names)}: a value of the whole run, without values of single samples: it has no "
+        "interval, is not tested and cannot gate"
+    )
+
+
+def _unlike(before: Family, after: Family) -> str:
+    """Say why two families that were made differently cannot be compared."""
+    if metric_of(before).judged != metric_of(after).judged:
+        return (
+            f"{after.name} is the verdict of different judges or prompts ({before.key} and {after.key}); "
+            "have one judge read both runs"
+        )
+    return (
+        f"metric {after.name} was made differently ({before.key} and {after.key}) and the baseline's outputs "
+        "are not at hand; score both alike"
+    )
+
+
+def _with_values(
+    results: Mapping[str, tuple[Family, Effect]],
+) -> tuple[dict[str, tuple[Family, Effect]], list[str]]:
+    """Return the effects of metrics that have a value on both sides, and which have none."""
+    absent = [
+        name
+        for name, (_, effect) in results.items()
+        if math.isnan(effect.baseline) or math.isnan(effect.candidate)
+    ]
+    told = [f"not compared, without a value on one side or both: {', '.join(absent)}"] if absent else []
+    return {name: one for name, one in results.items() if name not in absent}, told
 
 
 def _counting(tested: Tested, options: Options) -> Counting:

@@ -17,7 +17,7 @@ from evalkit.comparison.slices import right_or_wrong
 from evalkit.prompts import parts_of
 from evalkit.report.base import Report
 from evalkit.report.line import answer_text
-from evalkit.report.requests import Requests
+from evalkit.report.requests import Requests, text_in
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -155,4 +155,4 @@ def _request_diff(
 
 
 def _message_lines(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [text for one in messages for text in (f"[{one['role']}]", *str(one["content"]).splitlines())]
+    return [text for one in messages for text in (f"[{one['role']}]", *text_in(one).splitlines())]

@@ -20,7 +20,7 @@ from evalkit.comparison.base import Effect, Family, Side, Verdict
 from evalkit.comparison.effect import Level, Pairs, effects
 from evalkit.comparison.judging import gated_names
 from evalkit.comparison.policy import Policy, judge
-from evalkit.comparison.side import metric_of
+from evalkit.comparison.side import is_per_sample, metric_of
 from evalkit.errors import UsageError
 from evalkit.report.write import write_text
 from evalkit.statistics.bootstrap import wilson_interval
@@ -120,7 +120,11 @@ class _Experiment:
         members: dict[int, list[int]] = {}
         for place, unit in enumerate(range(len(names)) if groups is None else groups.tolist()):
             members.setdefault(unit, []).append(place)
-        gated = [(family, gated_names(family, policy)) for family in side.families.values()]
+        gated = [
+            (family, gated_names(family, policy))
+            for family in side.families.values()
+            if is_per_sample(family)
+        ]
         return cls(side, names, list(members.values()), gated)
 
     def round(self, rng: np.random.Generator, level: Level) -> Iterator[tuple[str, Family, Effect]]:

@@ -12,7 +12,6 @@ from evalkit.client.base import Prices
 from evalkit.comparison.base import Family, Measured, Side
 from evalkit.comparison.histogram import histogram
 from evalkit.errors import ReportError
-from evalkit.plugins import construct, plugin
 from evalkit.records import Usage
 from evalkit.report.line import sample_of
 
@@ -64,8 +63,14 @@ def family_of(name: str, stored: Mapping[str, Any]) -> Family:
 
 def metric_of(family: Family) -> Metric:
     """Build the bound metric again; it aggregates without the data."""
-    where = f"metrics.{family.name}"
-    return construct(plugin(family.target, where), family.options, where)  # type: ignore[no-any-return]
+    from evalkit.metrics.prepared import metric_from
+
+    return metric_from(family.target, family.options, f"metrics.{family.name}")
+
+
+def is_per_sample(family: Family) -> bool:
+    """Whether samples make the family's values: without, there is nothing to test."""
+    return bool(getattr(metric_of(family), "per_sample", True))  # a third party's metric need not know of it
 
 
 def facts_of(report: Report, lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 from evalkit import search_path
 from evalkit.cache.base import Mode
 from evalkit.config.labels import check_labels
+from evalkit.config.passages import build_lookup
+from evalkit.config.pictures import pictures_of, with_pictures
 from evalkit.config.pool import pool_of
-from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
+from evalkit.config.schema import (
+    DatasetConfig,
+    ExecutorConfig,
+    ModelConfig,
+    PromptConfig,
+    RetrievalConfig,
+    RunConfig,
+)
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
-from evalkit.plugins import check_options, construct, plugin, takes
+from evalkit.plugins import check_options, construct, named, plugin, takes
 from evalkit.prompts import Prompt
 from evalkit.records import text_of
 
@@ -22,9 +31,11 @@ if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
     from evalkit.client.parameters import Abilities
     from evalkit.datasets.base import Dataset, Source
+    from evalkit.datasets.fields import Field
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
-    from evalkit.postprocess import Pipeline, Step
+    from evalkit.postprocess import Pipeline
+    from evalkit.retrieval.lookup import Lookup
     from evalkit.task import Task
     from evalkit.variations import Variation
 
@@ -36,7 +47,6 @@ ENDPOINTS = ("chat", "completions", "responses")
 OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
 """What loaders take from settings of their own, and not from dataset.options."""
 # What the runner calls; a class without these would fail in the middle of a run.
-METRIC = ("bind", "statistics", "combine", "aggregate")
 MODEL = ("check", "request", "parse", "send", "close")
 
 
@@ -46,8 +56,12 @@ def build_task(config: RunConfig) -> Task:
 
     metrics = metrics_of(config)
     check_trials(metrics, trials_of(config))
-    dataset = build_dataset(config.dataset)
-    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
+    if config.prompt.images is not None and config.fewshot.k:
+        raise ConfigError(f"fewshot.k={config.fewshot.k}: examples cannot show images; set fewshot.k=0")
+    lookup = build_lookup(config.retrieval)
+    dataset = build_data(config)
+    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt), lookup)
+    dataset, retrieval = build_passages(dataset, config.retrieval, lookup)
     postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
@@ -65,7 +79,31 @@ def build_task(config: RunConfig) -> Task:
         metrics=metrics,
         fewshot=fewshot,
         vary=vary,
+        retrieval=retrieval,
     )
+
+
+def build_data(config: RunConfig) -> Dataset:
+    """Read the data with the images that its rows name."""
+    pictures = pictures_of(config.prompt.images)
+    return with_pictures(build_dataset(config.dataset), pictures, config.dataset.path)
+
+
+def build_passages(
+    dataset: Dataset, config: RetrievalConfig, lookup: Lookup | None
+) -> tuple[Dataset, Mapping[str, Any] | None]:
+    """Return the data with what was found for each sample, and how it was found; None without retrieval."""
+    from dataclasses import replace
+
+    if lookup is not None:
+        found = lookup.apply(dataset.samples)
+        return replace(dataset, samples=found.samples, notes=(*dataset.notes, *found.notes)), found.facts
+    if config.path or config.passages or config.relevant:
+        from evalkit.retrieval.lookup import without_passages
+
+        # There are passages and none is shown: so recall is 0, and comparable.
+        return replace(dataset, samples=without_passages(dataset.samples, config.relevant)), None
+    return dataset, None
 
 
 def build_dataset(config: DatasetConfig) -> Dataset:
@@ -73,6 +111,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     from dataclasses import replace
 
     from evalkit.datasets.base import FieldMap, load
+    from evalkit.datasets.fields import with_fields
     from evalkit.datasets.paths import name_of
     from evalkit.datasets.where import Where
 
@@ -81,10 +120,59 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     where = None if config.where is None else Where(config.where)
     source = build_source(config)
     labels = {text_of(spelling): label for spelling, label in config.labels.items()}
-    fields = FieldMap(dict(config.input), config.target, config.id, config.group, labels, config.unanswerable)
+    columns = _columns(config.input)
+    fields = FieldMap(columns, config.target, config.id, config.group, labels, config.unanswerable)
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
-    return replace(dataset, name=config.name or name_of(config.path), origin=origin)
+    made = build_fields(config.preprocess)
+    return replace(
+        dataset,
+        name=config.name or getattr(source, "title", None) or name_of(config.path),
+        origin=origin,
+        samples=with_fields(dataset.samples, made) if made else dataset.samples,
+        preprocess={name: one.told(name) for name, one in made.items()},
+    )
+
+
+def build_fields(config: Mapping[str, Any]) -> dict[str, Field]:
+    """Return the fields that pre-processing adds: `{field: steps}`, `{field: {from: …, steps: …}}`."""
+    from evalkit.datasets.fields import SETTING, Field
+    from evalkit.preprocess.steps import build
+
+    made = {}
+    for name, value in config.items():
+        setting, source, steps = f"{SETTING}.{name}", name, value
+        if isinstance(value, Mapping):
+            if set(value) != {"from", "steps"}:
+                raise ConfigError(
+                    f"{setting}: a list of steps, or {{from: <field>, steps: […]}} for a field of another; "
+                    f"got {value!r}"
+                )
+            source, steps = str(value["from"]), value["steps"]
+        made[name] = Field(source, build(steps, setting))
+    return made
+
+
+def _columns(fields: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Return the column of each field, or its columns; numbers are names too, as JSON and CSV have them."""
+    found: dict[str, str | list[str]] = {}
+    for name, path in fields.items():
+        parts = path if isinstance(path, list) else [path]
+        if not parts or not all(isinstance(one, str | int) and not isinstance(one, bool) for one in parts):
+            raise ConfigError(f"dataset.input.{name}: a column's name or a list of names, got {path!r}")
+        found[name] = [str(one) for one in parts] if isinstance(path, list) else str(path)
+    return found
+
+
+def pinned(config: RunConfig) -> RunConfig:
+    """Return the settings with the data named so that it can be found again: `latest` moves on."""
+    from dataclasses import replace
+
+    pin = getattr(plugin(config.dataset._target_, "dataset", ("rows",)), "pin", None)
+    if pin is None:
+        return config
+    path = pin(config.dataset.path, **config.dataset.options)
+    return replace(config, dataset=replace(config.dataset, path=path))
 
 
 def build_source(config: DatasetConfig) -> Source:
@@ -92,6 +180,8 @@ def build_source(config: DatasetConfig) -> Source:
     from evalkit.datasets.paths import Several, expand
 
     cls = plugin(config._target_, "dataset", ("rows",))
+    if getattr(cls, "whole", False):
+        return _loader(cls, config, config.path)
     files = expand(_data_path(config.path))
     if len(files) > 1:
         sources = [_loader(cls, config, one) for one in files]
@@ -99,7 +189,7 @@ def build_source(config: DatasetConfig) -> Source:
     return _loader(cls, config, files[0] if files else None)
 
 
-def _loader(cls: type[Any], config: DatasetConfig, path: str | None) -> Source:
+def _loader(cls: type[Any], config: DatasetConfig, path: Any) -> Source:
     taken = takes(cls)
     check_options(config.options, [one for one in taken if one not in OF_DATASET], cls, "dataset.options")
     always: dict[str, Any] = {"path": path, "encoding": config.encoding}
@@ -140,6 +230,7 @@ def build_prompt(config: PromptConfig) -> Prompt:
         template = "{{ turn }}"
     if not template and config.history is None:
         raise PromptError("no prompt: set prompt.template='…{{ field }}…', prompt.file=PATH or prompt=<name>")
+    pictures = pictures_of(config.images)
     return Prompt(
         name=config.name,
         template=template or "",
@@ -148,16 +239,20 @@ def build_prompt(config: PromptConfig) -> Prompt:
         variables=config.variables,
         answer_schema=schema or None,
         history=config.history,
-        images=config.images,
+        images=None if pictures is None else pictures.wanted,
         tools=config.tools,
         turns=config.turns,
     )
 
 
 def build_fewshot(
-    config: RunConfig, dataset: Dataset, prompt: Prompt
+    config: RunConfig, dataset: Dataset, prompt: Prompt, lookup: Lookup | None = None
 ) -> tuple[Prompt, Mapping[str, Any] | None]:
-    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0."""
+    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0.
+
+    The samples have no passages yet, so that an example that asks the same is known; with `lookup` each
+    example gets its own.
+    """
     from evalkit.datasets.fewshot import Shots, choose
 
     settings = config.fewshot
@@ -167,7 +262,8 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
-    examples = [{"input": dict(one.input), "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    shown = chosen if lookup is None else lookup.apply(chosen).samples
+    examples = [{"input": one.fields, "answer": prompt.answer(settings.answer, one)} for one in shown]
     used = {
         "k": settings.k,
         "seed": settings.seed,
@@ -184,39 +280,17 @@ def build_fewshot(
 
 def build_postprocess(steps: list[Any]) -> Pipeline:
     """Return the steps: each a name, a name with options, or a class by `_target_`."""
-    from evalkit.postprocess import Pipeline
+    from evalkit.postprocess import STEPS, Pipeline
 
-    return Pipeline([_step(one, f"task.postprocess[{place}]") for place, one in enumerate(steps)], steps)
+    made = [named(one, STEPS, f"task.postprocess[{place}]") for place, one in enumerate(steps)]
+    return Pipeline(made, steps)
 
 
 def build_variation(config: Any) -> Variation | None:
     """Return how samples differ from trial to trial; None where they do not."""
     from evalkit.variations import VARIATIONS
 
-    return None if config is None else _named(config, "task.vary", VARIATIONS, ("apply", "name"))
-
-
-def _step(one: Any, setting: str) -> Step:
-    from evalkit.postprocess import STEPS
-
-    return _named(one, setting, STEPS, ("__call__", "name"))  # type: ignore[no-any-return]
-
-
-def _named(one: Any, setting: str, known: Mapping[str, type[Any]], needs: tuple[str, ...]) -> Any:
-    """Return what is chosen by its name, a name with options, or a class by `_target_`."""
-    name, options = (one, {}) if isinstance(one, str) else (None, {})
-    if isinstance(one, Mapping) and "_target_" in one:
-        options = {key: value for key, value in one.items() if key != "_target_"}
-        return construct(plugin(one["_target_"], setting, needs), options, setting)
-    if isinstance(one, Mapping) and len(one) == 1:
-        name, options = next(iter(one.items()))
-    if name is None:
-        raise ConfigError(f"{setting}: write a step's name, or {{name: {{option: value}}}}, got {one!r}")
-    if name not in known:
-        raise ConfigError(
-            f'{setting}: no step "{name}"{did_you_mean(name, known)}; there are {", ".join(known)}'
-        )
-    return construct(known[name], options or {}, f"{setting}.{name}")
+    return None if config is None else named(config, VARIATIONS, "task.vary", ("apply", "name"))
 
 
 def metrics_of(config: RunConfig) -> dict[str, Metric]:
@@ -236,6 +310,8 @@ def metrics_of(config: RunConfig) -> dict[str, Metric]:
 
 def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
     """Return the metric families by name."""
+    from evalkit.metrics.prepared import metric_from
+
     if not config:
         raise ConfigError("no metrics: set metrics=[accuracy] or others (evalkit list metrics)")
     if "_target_" in config:
@@ -249,9 +325,22 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
                 f"metrics.{family}: no metric of that name was chosen; write metrics=[{family}] to select it"
             )
         options = {key: one for key, one in value.items() if key != "_target_"}
-        cls = plugin(value["_target_"], f"metrics.{family}", METRIC)
-        metrics[family] = construct(cls, options, f"metrics.{family}")
+        metrics[family] = metric_from(value["_target_"], options, f"metrics.{family}")
     return metrics
+
+
+def asked_by(task: Task, model: Model) -> Task:
+    """Return the task whose metrics know who is asked, and by which prompt."""
+    from dataclasses import replace
+
+    prompt = task.prompt.sha256 if model.needs_prompt else None
+    return replace(task, metrics=asked(task.metrics, model.name, prompt))
+
+
+def asked(metrics: Mapping[str, Metric], model: str, prompt: str | None) -> dict[str, Metric]:
+    """Return the metrics knowing who was asked, and by which prompt: a judge's are part of their key."""
+    # A third party's metric need not have it.
+    return {name: one.asked(model, prompt) if hasattr(one, "asked") else one for name, one in metrics.items()}
 
 
 def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -51,12 +51,13 @@ class Source(Protocol):
 class FieldMap:
     """Which columns become which fields; dots reach into objects (`answers.text`).
 
+    A field of several columns (`choices: [A, B, C, D]`) is the list of what they hold.
     `labels` spells a classification's targets as the task does: `{neg: negative, pos: positive}`. With
     `unanswerable` an empty target (a list, a text, null) or a true column `is_impossible` means that there is
     no answer; the target is then [], and each sample's metadata tell by `answerable`.
     """
 
-    input: Mapping[str, str] = field(default_factory=dict)
+    input: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     target: str | None = None
     id: str | None = None
     group: str | None = None
@@ -69,7 +70,8 @@ class Dataset:
     """Samples in order and the fingerprint of their rows.
 
     `read` counts the rows that were looked at, `filtered` those that the filter left out; `origin` says what
-    was read (files, or hub id and commit), and `notes` what the user should hear about that.
+    was read (files, or hub id and commit), and `notes` what the user should hear about that. `preprocess` has
+    the steps behind each field that was added to the samples.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Dataset:
     filtered: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    preprocess: Mapping[str, str] = field(default_factory=dict)
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:
@@ -132,6 +135,7 @@ def load(
         chosen = islice(_unique(named, source.name), limit)
     else:
         chosen = shuffled(named, shuffle, limit, partial(_twice, source.name))
+    added = getattr(source, "added", ())
     fingerprint = Fingerprint()
     samples: list[Sample] = []
     for row, identifier in chosen:
@@ -139,7 +143,7 @@ def load(
             fingerprint.add(row.columns)
         except (TypeError, ValueError, RecursionError):
             raise _not_json(source.name, row) from None
-        samples.append(_sample(row, identifier, source.name, fields))
+        samples.append(_with_added(_sample(row, identifier, source.name, fields), added))
     if not counts["read"]:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
     if not samples:
@@ -214,10 +218,8 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
-        inputs = {
-            name: required(row, source, path, f"dataset.input.{name}") for name, path in fields.input.items()
-        }
-        used.update(fields.input.values())
+        inputs = {name: _field(row, source, name, path) for name, path in fields.input.items()}
+        used.update(path for paths in fields.input.values() for path in _paths(paths))
     else:
         # Templates must not see the object that a dotted target lies in.
         hidden = used | {_root(row, fields.target or "")}
@@ -237,6 +239,29 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     return Sample(id=identifier, input=inputs, target=target, metadata=metadata, group=group)
 
 
+def _field(row: Row, source: str, name: str, path: str | Sequence[str]) -> Any:
+    """Return the value of a column, or the values of several."""
+    values = [required(row, source, one, f"dataset.input.{name}") for one in _paths(path)]
+    return values[0] if isinstance(path, str) else values
+
+
+def _paths(path: str | Sequence[str]) -> Sequence[str]:
+    return (path,) if isinstance(path, str) else path
+
+
+def _with_added(sample: Sample, names: Sequence[str]) -> Sample:
+    """Return the sample with these columns, which the loader made itself, among what was added to it."""
+    found = {name: part[name] for part in (sample.metadata, sample.input) for name in names if name in part}
+    if not found:
+        return sample
+    return replace(
+        sample,
+        input={name: value for name, value in sample.input.items() if name not in found},
+        metadata={name: value for name, value in sample.metadata.items() if name not in found},
+        added={**sample.added, **found},
+    )
+
+
 def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
@@ -244,14 +269,16 @@ def _root(row: Row, path: str) -> str:
 def _target(row: Row, source: str, path: str, fields: FieldMap, *, free: bool) -> Any:
     """Return the target; a conversation is `free` to have none, or none for some of its turns."""
     target = required(row, source, path, "dataset.target")
-    if free and not fields.labels:
-        return target or None
     if fields.unanswerable and (target in (None, "", [], [""]) or row.columns.get(IMPOSSIBLE) is True):
         return []
+    if free and not fields.labels:
+        return target or None
     if target is None or target == [] or (isinstance(target, list) and None in target):
+        remedy = "give a target or remove the row"
+        if target == []:
+            remedy += " (or set dataset.unanswerable=true where that says that there is no answer)"
         raise DatasetError(
-            f'{row.place(source)}: the target column "{path}" is empty or holds null; '
-            "give a target or remove the row"
+            f'{row.place(source)}: the target column "{path}" is empty or holds null; {remedy}'
         )
     return _label(target, fields.labels, f"{row.place(source)}") if fields.labels else target
 

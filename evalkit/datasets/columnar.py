@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from evalkit.datasets.base import Row
 from evalkit.errors import DatasetError, did_you_mean
+from evalkit.images import keep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,11 +52,15 @@ class Columns:
         doubles = [name for place, name in enumerate(chosen) if name in chosen[:place]]
         if doubles:
             raise DatasetError(f'{source}: column "{doubles[0]}" appears twice; give columns unique names')
-        binary = [name for name in chosen if _holds_bytes(schema.field(name).type)]
+        binary = [
+            name
+            for name in chosen
+            if _holds_bytes(schema.field(name).type) and not _holds_images(schema.field(name).type)
+        ]
         if binary:
             rest = ",".join(name for name in chosen if name not in binary)
             raise DatasetError(
-                f'{source}: column "{binary[0]}" holds bytes (images, audio, files), which are no text; '
+                f'{source}: column "{binary[0]}" holds bytes (audio, files), which are no text; '
                 f'leave it out: "dataset.options.columns=[{rest}]"'
             )
         return chosen
@@ -121,6 +126,8 @@ def _converters(schema: pa.Schema, features: Mapping[str, Any]) -> dict[str, Con
         label = _labels(features.get(field.name))
         if label is not None:
             found[field.name] = label
+        elif _holds_images(field.type):
+            found[field.name] = _image
         elif not _is_plain(field.type):
             found[field.name] = _plain
     return found
@@ -177,6 +184,18 @@ def _converted(convert: Convert, value: Any, where: str, name: str) -> Any:
         ) from None
 
 
+def _image(value: Any) -> Any:
+    """Return an image of the `datasets` library, `{"bytes", "path"}`, by reference; or its path."""
+    if isinstance(value, list):
+        return [_image(one) for one in value]
+    if value is None or value.get("bytes") is None:
+        return value and value.get("path")
+    try:
+        return str(keep(value["bytes"], Path(value.get("path") or "").name))
+    except ValueError as error:
+        raise ValueError(f"holds {error}") from None
+
+
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it; a decimal stays exact as text."""
     if value is None or isinstance(value, str | bool | int | float):
@@ -213,6 +232,18 @@ def _is_plain(kind: pa.DataType) -> bool:
         or (is_.is_struct(kind) and all(_is_plain(field.type) for field in kind))
         or (is_.is_dictionary(kind) and _is_plain(kind.value_type))
     )
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    """Say whether a type is that of the `datasets` library's images (or sounds), or a list of them."""
+    import pyarrow.types as is_
+
+    if is_.is_list(kind) or is_.is_large_list(kind):
+        return _holds_images(kind.value_type)
+    if not is_.is_struct(kind) or {field.name for field in kind} != {"bytes", "path"}:
+        return False
+    held = kind.field("bytes").type
+    return bool(is_.is_binary(held) or is_.is_large_binary(held))
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

@@ -78,6 +78,7 @@ class Bleu(CorpusMetric):
         self.smooth_value = SMOOTHING[smooth_method] if smooth_value is None else float(smooth_value)
         self.max_ngram_order = max_ngram_order
         self.level = level
+        self.at_once = level == DOCUMENT
         self.nrefs: int | str | None = None
 
     @property
@@ -169,11 +170,6 @@ class Bleu(CorpusMetric):
         references = references_of(sample, "bleu")
         worst, best = self._rows(["", references[0]], [references, references])
         return worst, best
-
-    @property
-    def whole_groups(self) -> bool:
-        """Whether the samples of a group must be scored together."""
-        return self.level == DOCUMENT
 
     def explain(self, generation: Generation, sample: Sample) -> str:
         """For example `3 of 4 tokens and 0 of 1 4-grams match; 4 tokens against 6`: of the segment alone."""

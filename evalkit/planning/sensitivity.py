@@ -59,7 +59,7 @@ def detectable(task: Task, reports: Sequence[Report], results_dir: Path, policy:
     for name, unbound in task.metrics.items() if known else ():
         metric = unbound.bind(task.dataset.samples)
         sides = [one for one in known if name in one.families and one.families[name].key == metric.key]
-        if not sides:
+        if not sides or not getattr(metric, "per_sample", True):
             continue
         alone = _alone(metric, name, sides[0])
         together = _together(metric, name, sides, policy) if len(sides) > 1 else {}

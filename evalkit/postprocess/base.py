@@ -31,6 +31,9 @@ class Step:
     reads_refusals: ClassVar[bool] = False
     """Whether a refusal that the server marks as one is handed to it; else there is nothing to read in it."""
 
+    needs_logprobs: bool = False
+    """Whether it reads log-probabilities, which the model must be asked for."""
+
     def __call__(self, value: Any) -> Any:
         """Return the next value; raise Unparsed when the output does not hold one."""
         raise NotImplementedError
@@ -63,6 +66,11 @@ class Pipeline:
     def reads_refusals(self) -> bool:
         """Whether some step makes a prediction of a refusal that the server marks as one."""
         return any(getattr(step, "reads_refusals", False) for step in self._steps)
+
+    @property
+    def needs_logprobs(self) -> str | None:
+        """The name of a step that reads log-probabilities; None where no step does."""
+        return next((step.name for step in self._steps if getattr(step, "needs_logprobs", False)), None)
 
     def __call__(self, text: str, context: Context | None = None) -> Any:
         """Return the prediction; raise Unparsed with the step's name and reason.

@@ -48,7 +48,7 @@ class Prompt:
     examples: Sequence[Mapping[str, Any]] = ()
     cue: str | None = None
     history: str | None = None
-    images: str | Sequence[str] | None = None
+    images: str | Sequence[str] | Mapping[str, Any] | None = None
     tools: str | Sequence[Mapping[str, Any]] | None = None
     turns: str | None = None
 

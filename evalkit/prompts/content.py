@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.errors import PromptError
-from evalkit.images import image_url
+from evalkit.images import parse
 from evalkit.records import Message, Sample
+from evalkit.tools import definitions
 
 SPEAKERS = ("system", "developer", "user", "assistant", "tool")
 
@@ -40,39 +41,57 @@ def history_in(name: str | None, sample: Sample, prompt: str) -> tuple[Message, 
     return tuple(dict(message) for message in found)
 
 
-def images_in(names: str | Sequence[str] | None, sample: Sample, prompt: str) -> list[str]:
-    """Return the addresses of a sample's images; a field may hold one, several or null."""
-    found: list[str] = []
+def images_in(
+    wanted: str | Sequence[str] | Mapping[str, Any] | None, sample: Sample, prompt: str
+) -> list[dict[str, Any]]:
+    """Return a sample's images as parts of a message; a field may hold one, several or null.
+
+    `wanted` names the field or fields, or is `{"field": name or names, "detail": "low"}`.
+    """
+    names, detail = wanted, None
+    if isinstance(wanted, Mapping):
+        names, detail = wanted["field"], wanted.get("detail")
+    found = []
     for name in [names] if isinstance(names, str) else names or ():
         value = field_of(name, "images", sample, prompt)
-        several = value if isinstance(value, list) else [value]
         where = f'prompt {prompt}, sample "{sample.id}", {name}'
-        found += [image_url(one, where) for one in several if one is not None]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                image = {"url": _address(one, where)}
+                found.append(
+                    {"type": "image_url", "image_url": image | ({"detail": detail} if detail else {})}
+                )
     return found
 
 
-def with_images(text: str, images: Sequence[str]) -> Any:
+def with_images(text: str, images: Sequence[Mapping[str, Any]]) -> Any:
     """Return a message's content: the text, or parts where there are images."""
-    if not images:
-        return text
-    parts = [{"type": "image_url", "image_url": {"url": one}} for one in images]
-    return [{"type": "text", "text": text}, *parts]
+    return [{"type": "text", "text": text}, *images] if images else text
+
+
+def _address(value: Any, where: str) -> str:
+    """Return where an image is: its reference, without the name that a file has, or its URL."""
+    reference = parse(value)
+    if reference is not None:
+        return str(reference.nameless)
+    if isinstance(value, str) and value.startswith(("http://", "https://", "data:")):
+        return value
+    raise PromptError(f"{where}: {value!r} is no image that was read, and no URL")
 
 
 def tools_in(
     tools: str | Sequence[Mapping[str, Any]] | None, sample: Sample, prompt: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return the tools that may be called, as chat completions define them; a lone function is wrapped."""
+    """Return the tools that may be called, as chat completions define them; other forms are rewritten."""
     named = isinstance(tools, str)
-    found = _parsed(field_of(tools, "tools", sample, prompt)) if isinstance(tools, str) else tools
+    found = field_of(tools, "tools", sample, prompt) if isinstance(tools, str) else tools
     if found is None:
         return ()
-    where = f'prompt {prompt}, sample "{sample.id}", {tools}' if named else f"prompt {prompt}, tools"
-    if isinstance(found, Mapping):
-        found = [found]
-    if not isinstance(found, Sequence) or isinstance(found, str):
-        raise PromptError(f"{where}: must be a list of tool definitions; got {found!r}")
-    return tuple(_tool(_parsed(one), where) for one in found)
+    where = f'prompt {prompt}, sample "{sample.id}", {tools}' if named else f"prompt {prompt}"
+    try:
+        return definitions(found)
+    except PromptError as error:
+        raise PromptError(f"{where}: {error}") from None
 
 
 def schema_in(
@@ -87,15 +106,6 @@ def schema_in(
             f'prompt {prompt}, sample "{sample.id}", {schema}: must be a JSON schema; got {found!r}'
         )
     return None if found is None else dict(found)
-
-
-def _tool(tool: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(tool, Mapping) and isinstance(tool.get("name"), str) and "type" not in tool:
-        tool = {"type": "function", "function": dict(tool)}
-    function = tool.get("function") if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise PromptError(f"{where}: a tool needs a function with a name and parameters; got {tool!r}")
-    return dict(tool)
 
 
 def _parsed(value: Any) -> Any:

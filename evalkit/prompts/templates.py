@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from evalkit.choices import letter_filter
 from evalkit.errors import PromptError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def compiled(text: str, role: str, prompt: str) -> Template:
     # A prompt is the same every time: its hash is in the report, and the cache finds the answer again.
     del environment.globals["lipsum"], environment.filters["random"]
     environment.filters["tojson"] = to_json
+    environment.filters["letter"] = letter_filter
     try:
         return environment.from_string(text)
     except TemplateSyntaxError as error:

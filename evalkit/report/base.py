@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ReportError
-from evalkit.plugins import construct, plugin
 from evalkit.records import Aggregate
 from evalkit.report.migrate import migrated
 
@@ -125,11 +124,12 @@ def read(folder: Path) -> Report:
 
 def bound_metrics(report: Report) -> dict[str, Metric]:
     """Build the metrics that a report's statistics aggregate with; ConfigError for a class not allowed."""
-    found = {}
-    for name, family in report.families.items():
-        where = f"metrics.{name}"
-        found[name] = construct(plugin(family["target"], where), family["options"], where)
-    return found
+    from evalkit.metrics.prepared import metric_from
+
+    return {
+        name: metric_from(family["target"], family["options"], f"metrics.{name}")
+        for name, family in report.families.items()
+    }
 
 
 def _sample(line: bytes, where: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.budget import Budget, add, price
 from evalkit.metrics.base import LabelMetric
+from evalkit.metrics.prepared import options_of
 from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Usage
 from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
@@ -62,6 +63,8 @@ def report_of(run: Run) -> Report:
             "read": run.task.dataset.read,
             "filtered": run.task.dataset.filtered,
             **({"origin": dict(run.task.dataset.origin)} if run.task.dataset.origin else {}),
+            **({"preprocess": dict(run.task.dataset.preprocess)} if run.task.dataset.preprocess else {}),
+            **({} if run.task.retrieval is None else {"retrieval": dict(run.task.retrieval)}),
         },
         prompt=_prompt(run.task) if run.model.needs_prompt else None,
         postprocess=run.task.postprocess.describe,
@@ -145,7 +148,7 @@ def family_of(metric: Metric) -> dict[str, Any]:
     cls = type(metric)
     return {
         "target": f"{cls.__module__}.{cls.__qualname__}",
-        "options": metric.options,
+        "options": options_of(metric),
         "names": list(metric.names),
         "headline": list(metric.headline),
         "key": metric.key,

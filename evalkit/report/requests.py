@@ -7,11 +7,25 @@ from functools import cached_property
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.images import shown
 from evalkit.prompts import Prompt
 from evalkit.prompts.turns import said
 from evalkit.records import content_hash
 from evalkit.report.base import Report
 from evalkit.report.line import replies_of, sample_of
+
+
+def text_in(message: Mapping[str, Any]) -> str:
+    """Return a message as people read it: its text, images by what they are, and the calls that it makes."""
+    content = shown(message.get("content"))
+    parts = (
+        [] if content is None or content == "" else [content if isinstance(content, str) else str(content)]
+    )
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        called = function if isinstance(function, Mapping) else {}
+        parts.append(f"[calls {called.get('name')} with {called.get('arguments')}]")
+    return "\n".join(parts)
 
 
 class Requests:

@@ -44,6 +44,8 @@ class AtHand:
     postprocess: Pipeline | None = None
     model: Model | None = None
     dataset: Dataset | None = None
+    passages: Mapping[str, Sequence[str]] | None = None
+    """Ids of the documents found now for each sample, by its id; None where there is no retrieval."""
     batch: bool = False
     """Whether its requests had the batch discount."""
     lacking: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +179,18 @@ def _dataset(found: _Stored) -> Check:
             wrong.append(f'sample "{name}" is not in the data')
         elif now[name] != sample.hash:
             wrong.append(f'sample "{name}" has another input or target in the data')
-    return Check("dataset", what, wrong)
+    if "retrieval" not in stored:
+        return Check("dataset", what, wrong)
+    passages = found.at_hand.passages
+    if passages is None:
+        why = found.at_hand.lacking.get("passages", "the passages are not at hand")
+        return Check("dataset", what, wrong, remark=f"passages not checked: {why}")
+    wrong += [
+        f'sample "{name}": retrieval finds other passages now'
+        for name, sample in found.samples.items()
+        if list(sample.added.get("retrieved", ())) != list(passages.get(name, ()))
+    ]
+    return Check("dataset", f"{what}, passages of {len(passages)} samples", wrong)
 
 
 def _prompts(found: _Stored) -> Check:
@@ -258,12 +271,17 @@ def _read(prediction: Any, unparsed: str | None) -> str:
 def _statistics(found: _Stored) -> Check:
     wrong: list[str] = []
     versions: list[str] = []
+    lacking: list[str] = []
     for name, metric in found.metrics.items():
         stored = found.report.families[name]
         wrong += _unlike(f"{name}: key", stored["key"], metric.key)
         if stored["signature"] != metric.signature:
             versions.append(f"{name} was {stored['signature']}, is {metric.signature}")
-        rows = statistics_of(metric, found.generations, found.forms)
+        try:
+            rows = statistics_of(metric, found.generations, found.forms)
+        except EvalkitError as error:  # its code may not be run, or not here
+            lacking.append(f"{name}: {error}")
+            continue
         for line, row in zip(found.answered, rows, strict=True):
             wrong += _unlike(f"{_place(line)}: {name}", line["statistics"].get(name), row.tolist())
     families = ", ".join(found.metrics)
@@ -271,6 +289,7 @@ def _statistics(found: _Stored) -> Check:
         "statistics",
         f"{families} of {len(found.answered)} outputs",
         wrong,
+        skipped=None if wrong else "; ".join(lacking) or None,
         remark="; ".join(versions) or None,
     )
 
@@ -319,26 +338,27 @@ def _breakdowns(found: _Stored) -> Check:
 
 
 def _counts(found: _Stored) -> Check:
-    lines, report = found.lines, found.report
-    asked = [turn for line in lines for turn in (*line.get("turns", ()), line)]
-    answered = [turn for turn in asked if "failure" not in turn]
+    report = found.report
+    asked = [turn for one in found.outcomes for turn in one.turns]
+    responses = [one.response for one in asked if one.response is not None]
+    failures = Counter(one.failure.kind for one in asked if one.failure is not None)
     made = {
         "requests": len(asked),
-        "answered": len(answered),
-        "failed": len(asked) - len(answered),
-        "cached": sum(one["cached"] for one in asked),
+        "answered": len(responses),
+        "failed": len(asked) - len(responses),
+        "cached": sum(one.cached for one in asked),
         "unparsed": sum("unparsed" in line for line in found.answered),
-        "cut_off": sum(one["finish_reason"] == "length" for one in answered),
-        "refused": sum(bool(one.get("refusal")) for one in answered),
+        "cut_off": sum(one.finish_reason == "length" for one in responses),
+        "refused": sum(bool(one.refusal) for one in responses),
     }
-    failures = Counter(line["failure"]["kind"] for line in lines if "failure" in line)
     wrong = [one for name, stored in report.counts.items() for one in _unlike(name, stored, made.get(name))]
     wrong += _unlike("failures", report.failures, dict(failures))
     wrong += _unlike("status", report.status, status_of(failures))
-    for name, key in (("served", "model"), ("system_fingerprint", "system_fingerprint")):
-        told = Counter(one[key] for one in answered if key in one)
+    for name in ("model", "system_fingerprint"):
+        told = Counter(value for one in responses if (value := getattr(one, name)) is not None)
         if told:  # reports of older versions have these in no line
-            wrong += _unlike(f"model.{name}", report.model[name], dict(told))
+            part = "served" if name == "model" else name
+            wrong += _unlike(f"model.{part}", report.model[part], dict(told))
     return Check("counts", f"{len(asked)} requests by what became of them", wrong)
 
 

@@ -34,6 +34,13 @@ def test_columns_become_input_target_group_and_metadata(read: Read) -> None:
     assert first.metadata == {"answers": {"text": ["me", "I"], "start": [3]}, "doc": "d1"}
 
 
+def test_several_columns_make_a_list(read: Read) -> None:
+    row = '{"A": "x", "B": {"text": 2}, "answer": "A", "n": 1}'
+    (sample,) = read(row, fields=FieldMap({"choices": ["A", "B.text"]}, "answer")).samples
+    assert (sample.input, sample.target) == ({"choices": ["x", 2]}, "A")
+    assert sample.metadata == {"B": {"text": 2}, "n": 1}
+
+
 def test_without_a_mapping_every_column_but_id_and_target_is_input(read: Read) -> None:
     sample = read("d.jsonl", '{"id": 1, "a": 2, "b": 3, "c": 4}', FieldMap(target="c")).samples[0]
     assert (sample.id, sample.input, sample.target, sample.metadata) == ("1", {"a": 2, "b": 3}, 4, {})
@@ -63,8 +70,21 @@ def test_targets_of_any_type_arrive_as_they_are(read: Read, target: Any) -> None
 @pytest.mark.parametrize("target", [None, [], [None], ["a", None]])
 def test_an_empty_target_is_refused(refusal: Refusal, target: Any) -> None:
     content = '{"t": "x"}\n' + json.dumps({"t": target})
+    remedy = "give a target or remove the row"
+    if target == []:
+        remedy += " (or set dataset.unanswerable=true where that says that there is no answer)"
     assert refusal("d.jsonl", content, FieldMap(target="t")) == (
-        'd.jsonl, line 2: the target column "t" is empty or holds null; give a target or remove the row'
+        f'd.jsonl, line 2: the target column "t" is empty or holds null; {remedy}'
+    )
+
+
+def test_an_empty_list_can_say_that_there_is_no_answer(read: Read, refusal: Refusal) -> None:
+    """Then the empty text is the right one, as in SQuAD 2.0's script; null is no such statement."""
+    content = '{"t": []}\n{"t": ["x"]}\n'
+    samples = read("d.jsonl", content, FieldMap(target="t", unanswerable=True)).samples
+    assert [one.target for one in samples] == [[""], ["x"]]
+    assert "is empty or holds null" in refusal(
+        "n.jsonl", '{"t": null}', FieldMap(target="t", unanswerable=True)
     )
 
 

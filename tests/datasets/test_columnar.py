@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -58,6 +59,7 @@ def refusal(path: str | Path, **options: Any) -> str:
     return str(caught.value)
 
 
+GIF = b"GIF89a\x03\x00\x02\x00\x00\x00\x00"
 FILES = ["d.parquet", "d.arrow", "d.stream.arrow", "d.feather"]
 
 
@@ -141,10 +143,9 @@ def test_a_label_without_a_name_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_bytes_are_refused_with_the_option_that_leaves_them_out(tmp_path: Path, name: str) -> None:
-    image = pa.array([{"bytes": b"\x89PNG", "path": "x.png"}])
-    path = write(tmp_path / name, pa.table({"text": ["a"], "image": image, "label": ["x"]}))
+    path = write(tmp_path / name, pa.table({"text": ["a"], "raw": [b"\x89PNG"], "label": ["x"]}))
     assert refusal(path).endswith(
-        'column "image" holds bytes (images, audio, files), which are no text; leave it out: '
+        'column "raw" holds bytes (audio, files), which are no text; leave it out: '
         '"dataset.options.columns=[text,label]"'
     )
     assert columns_of(path, columns=["label", "text"]) == [{"label": "x", "text": "a"}]
@@ -287,3 +288,29 @@ class TestSaveToDisk:
 
     def test_another_folder_is_refused(self, tmp_path: Path) -> None:
         assert "no dataset saved by save_to_disk (state.json is absent)" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_images_are_told_by_reference(tmp_path: Path, name: str) -> None:
+    """As the `datasets` library stores them: bytes with the name that the file had, alone or in lists."""
+    one = {"bytes": GIF, "path": "/somewhere/dot.gif"}
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table(
+        {
+            "image": pa.array([one, None, {"bytes": None, "path": "b.gif"}], kind),
+            "more": pa.array([[one, {**one, "path": None}], [], None], pa.list_(kind)),
+        }
+    )
+    told = f"(image/gif, 3x2, 13 bytes, sha256:{hashlib.sha256(GIF).hexdigest()})"
+    assert columns_of(write(tmp_path / name, table)) == [
+        {"image": f"dot.gif {told}", "more": [f"dot.gif {told}", told]},
+        {"image": None, "more": []},
+        {"image": "b.gif", "more": None},
+    ]
+
+
+def test_bytes_that_are_no_image_are_refused_by_row(tmp_path: Path) -> None:
+    table = pa.table({"audio": pa.array([{"bytes": b"RIFF1234WAVE", "path": "a.wav"}])})
+    assert 'row 1, column "audio": holds no PNG, JPEG, GIF or WebP image; leave the column out' in refusal(
+        write(tmp_path / "d.parquet", table)
+    )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sandboxed import need_sandbox
 
 from evalkit.config.build import build_task
 from evalkit.config.compose import load
@@ -71,26 +72,58 @@ def public_of(name: str, folder: Path, *overrides: str) -> Public:
 
     disable_progress_bars()
     schema = SCHEMA_OF[name]
-    settings = [f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ())]
-    config = load([*settings, *overrides])
-    features = Features.from_dict(schema["features"])
+    config = load([f"task={schema['task']}", f"dataset={name}", *schema.get("overrides", ()), *overrides])
+    features = Features.from_dict(stored(schema["features"]))
+    kept = roots([config.dataset.target]) - roots(list(config.dataset.input.values()))
+    others = [{**changed(row), **{name: row[name] for name in kept & set(row)}} for row in schema["rows"]]
     splits = {
-        split: schema["rows"] if split == config.dataset.split else changed(schema["rows"])
-        for split in schema["splits"]
+        split: schema["rows"] if split == config.dataset.split else others for split in schema["splits"]
     }
-    tables = {split: Dataset.from_list(rows, features=features) for split, rows in splits.items()}
+    tables = {split: Dataset.from_list(drawn(rows), features=features) for split, rows in splits.items()}
     DatasetDict(tables).save_to_disk(str(folder / name))
     local = replace(config, dataset=replace(config.dataset, path=str(folder / name)))
     return Public(config, local, build_task(local), schema)
 
 
+def stored(features: dict[str, Any]) -> dict[str, Any]:
+    """Images as files hold them: their bytes with a name."""
+    image = {
+        name: {"dtype": kind, "_type": "Value"} for name, kind in (("bytes", "binary"), ("path", "string"))
+    }
+    return {name: image if one == {"_type": "Image"} else one for name, one in features.items()}
+
+
+def drawn(value: Any) -> Any:
+    """The rows with a picture for every `{"drawn": width}`."""
+    if isinstance(value, list):
+        return [drawn(one) for one in value]
+    if isinstance(value, dict) and "drawn" in value:
+        return {"bytes": b"GIF89a" + value["drawn"].to_bytes(2, "little") + b"\1\0\0\0\0", "path": "a.gif"}
+    return {key: drawn(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def beside(task: Task) -> set[str]:
+    """The input fields that stand beside a message's text: tools and images."""
+    return {one for one in (task.prompt.tools, task.prompt.images) if isinstance(one, str)}
+
+
 def changed(value: Any) -> Any:
-    """The same schema with other texts: the rows of another split."""
+    """The same schema with other texts: the rows of another split, but for their targets."""
     if isinstance(value, dict):
         return {key: changed(one) for key, one in value.items()}
     if isinstance(value, list):
         return [changed(one) for one in value]
     return f"{value} again" if isinstance(value, str) else value
+
+
+def roots(paths: list[Any]) -> set[str]:
+    """The columns that dotted paths begin at."""
+    return {str(one).partition(".")[0] for one in flat(paths) if one}
+
+
+def flat(values: list[Any]) -> list[Any]:
+    """The values, and those of lists among them."""
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def test_every_public_config_has_one_schema_and_every_schema_a_config() -> None:
@@ -107,7 +140,7 @@ def test_the_config_names_what_the_hub_publishes(public: Public) -> None:
     assert dataset.split in schema["splits"]
     assert public.config.fewshot.split in {None, *schema["splits"]} - {dataset.split}
     columns = [*dataset.input.values(), dataset.target, dataset.id, dataset.group]
-    assert {str(one).partition(".")[0] for one in columns if one} <= set(schema["features"])
+    assert roots(columns) <= set(schema["features"])
 
 
 def test_the_revision_is_a_whole_commit_or_the_comment_says_why_not(public: Public) -> None:
@@ -139,29 +172,55 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
         if task.prompt.turns is not None:
             assert messages[-1]["content"] == sample.input[task.prompt.turns][0]
             continue
-        for text in sample.input.values():
-            assert str(text).strip() in str(messages[-1]["content"])
+        content = messages[-1]["content"]
+        shown = content if isinstance(content, str) else content[0]["text"]
+        for name, value in sample.input.items():
+            for text in filter(None, flat([value])):
+                assert name in beside(task) or str(text).strip() in shown
         if task.name in {"translation", "summarization"}:
             assert all(reference not in str(messages) for reference in sample.references)
 
 
 def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public) -> None:
     task = public.task
+    if task.name == "code":
+        need_sandbox()
     check_metrics(task)
-    outcomes = [outcome_of(task, sample) for sample in task.dataset.samples]
+    outcomes = [outcome_of(public, sample, place) for place, sample in enumerate(task.dataset.samples)]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
-    headline = [name for metric in scored.metrics.values() for name in metric.headline]
-    values = {one.metric: one.value / one.maximum for one in scored.aggregates}
-    assert values
-    assert np.allclose([values[name] for name in headline], 1.0)
+    # Of what an answer is right by; what has no value has no such sample here.
+    measured = [one for one in scored.metrics.values() if one.needs_target or task.name != "grounded_qa"]
+    headline = {name for metric in measured for name in metric.headline}
+    found = [one for one in scored.aggregates if one.metric in headline and not np.isnan(one.value)]
+    assert found
+    best = [one.maximum if one.higher_is_better else 0.0 for one in found]
+    assert np.allclose([one.value for one in found], best)
 
 
-def outcome_of(task: Task, sample: Sample) -> Outcome:
-    """The answer as few-shot examples show it; of a conversation, the reference of every turn."""
-    if task.prompt.turns is None:
-        return Outcome(sample.id, 0, "", Response(task.prompt.answer(None, sample)))
-    replies = sample.target or ["free"] * len(sample.input[task.prompt.turns])
+def right_answer(public: Public, sample: Sample, place: int) -> Response:
+    """The answer that an example shows; else the schema's, by row or by a part of the question."""
+    task, answers = public.task, public.schema.get("answers", {})
+    if isinstance(answers, list):
+        return Response(answers[place])
+    question = task.prompt.question(sample) if answers else ""
+    told = next((answer for part, answer in answers.items() if part in question), None)
+    if told is None and task.name != "tool_use":
+        told = task.prompt.answer(public.config.fewshot.answer, sample)
+    if told is not None:
+        return Response(told)
+    calls = json.loads(sample.target)  # they stand in a field of their own
+    return Response("", tool_calls=[
+        {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
+    ])  # fmt: skip
+
+
+def outcome_of(public: Public, sample: Sample, place: int) -> Outcome:
+    """The right answer; of a conversation, the reference of every turn."""
+    turns = public.task.prompt.turns
+    if turns is None:
+        return Outcome(sample.id, 0, "", right_answer(public, sample, place))
+    replies = sample.target or ["free"] * len(sample.input[turns])
     *earlier, last = (Outcome(sample.id, 0, "", Response(text)) for text in replies)
     return replace(last, earlier=tuple(earlier))
 
@@ -169,8 +228,12 @@ def outcome_of(task: Task, sample: Sample) -> Outcome:
 def test_examples_need_no_more_than_their_number(public: Public) -> None:
     """Where the hub has a second split, the config names it; elsewhere a file must be given."""
     wanted = replace(public.local, fewshot=replace(public.local.fewshot, k=1))
-    if not set(public.schema["splits"]) - {public.config.dataset.split}:
+    if public.task.prompt.images is None and not set(public.schema["splits"]) - {public.config.dataset.split}:
         with pytest.raises(ConfigError, match=r"fewshot\.k=1: examples need rows of their own"):
+            build_task(wanted)
+        return
+    if public.task.prompt.images is not None:
+        with pytest.raises(ConfigError, match="examples cannot show images"):
             build_task(wanted)
         return
     task = build_task(wanted)

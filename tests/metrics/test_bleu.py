@@ -343,7 +343,7 @@ def test_documents_are_counted_as_sacrebleu_counts_their_joined_segments() -> No
     assert segments < 95  # a word on the other side of the border is wrong there
     assert rows[0].tolist() == rows[1].tolist()  # equal shares of one document
     assert bound.signature.startswith("nrefs:1|level:document|case:mixed")
-    assert (bound.whole_groups, Bleu().whole_groups) == (True, False)
+    assert (bound.at_once, Bleu().at_once) == (True, False)
     assert bound.bounds(asked[0]) is None
 
 

@@ -18,7 +18,7 @@ from evalkit.report.base import Report
 from evalkit.report.html.base import Against, Before
 from evalkit.report.line import answer_text
 from evalkit.report.markdown import harmless
-from evalkit.report.requests import Requests
+from evalkit.report.requests import Requests, text_in
 from evalkit.report.scores import Scores
 
 SAMPLES = 200
@@ -118,7 +118,7 @@ def _body(line: Line, requests: Requests, before: Before | None) -> dict[str, An
         "target": None if line["target"] is None else shown(line["target"]),
         "facts": [[harmless(name), shown(value)] for name, value in _facts(line)],
         "request": [
-            [harmless(str(one["role"])), shown(one["content"])] for one in requests.messages(line) or ()
+            [harmless(str(one["role"])), shown(text_in(one))] for one in requests.messages(line) or ()
         ],
     }
     if talk:

@@ -1,0 +1,1 @@
+"""Pre-processing: named steps over a text before it is asked about, or scored."""

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from commands import evalkit, server
+
+__all__ = ["evalkit", "server"]
