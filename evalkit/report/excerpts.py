@@ -62,7 +62,7 @@ def excerpt(line: Mapping[str, Any], scores: Mapping[str, float], before: str | 
         remark = f"failed: {failure['kind']}, {failure['message']}"
     elif "unparsed" in line:
         remark = f"unparsed: {line['unparsed']}"
-    output = None if "failure" in line else answer_text(line)
+    output = answer_text(line) if "output" in line else None
     return Excerpt(
         id=line["id"],
         trial=line.get("trial", 0),
