@@ -36,7 +36,7 @@ def test_columns_become_input_target_group_and_metadata(read: Read) -> None:
 
 def test_several_columns_make_a_list(read: Read) -> None:
     row = '{"A": "x", "B": {"text": 2}, "answer": "A", "n": 1}'
-    (sample,) = read(row, fields=FieldMap({"choices": ["A", "B.text"]}, "answer")).samples
+    (sample,) = read("d.jsonl", row, FieldMap({"choices": ["A", "B.text"]}, "answer")).samples
     assert (sample.input, sample.target) == ({"choices": ["x", 2]}, "A")
     assert sample.metadata == {"B": {"text": 2}, "n": 1}
 
