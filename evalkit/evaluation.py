@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cache.sqlite import SqliteCache
-from evalkit.config.build import build_cache, build_executor, build_mode, build_model, build_task, trials_of
+from evalkit.config.build import (
+    asked_by,
+    build_cache,
+    build_executor,
+    build_mode,
+    build_model,
+    build_task,
+    pinned,
+    trials_of,
+)
 from evalkit.config.check import check_settings, public
 from evalkit.errors import DatasetError, RequestError, RunStopped
 from evalkit.report.base import Report
@@ -113,6 +122,7 @@ def answer_again(report: Report, ids: Sequence[str], times: int) -> dict[str, di
         dataset=replace(task.dataset, samples=tuple(one for one in task.dataset.samples if one.id in wanted)),
     )
     model, cache = build_model(config), build_cache(config)
+    task = asked_by(task, model)
     try:
         collected = collect(
             task, model, build_executor(config), cache, mode=build_mode(config), trials=config.trials
@@ -190,10 +200,11 @@ def evaluate(
     from evalkit.scoring import Resampling, score
 
     check_settings(config)
+    config = pinned(config)
     halt = halt or Halt()
     started, created = time.perf_counter(), datetime.now(UTC)
     model = build_model(config, say)
-    task = build_task(config)
+    task = asked_by(build_task(config), model)
     for notice in task.dataset.notes:
         say(notice)
     check_run(task, model, config.slices, Path(config.results_dir))
@@ -253,7 +264,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     The new report has an id and folder of its own, in the run's results folder unless results_dir is given,
     and names the run as its parent. ConfigError for an override that would change what was asked.
     """
-    from evalkit.config.build import build_postprocess, metrics_of
+    from evalkit.config.build import asked, build_postprocess, metrics_of
     from evalkit.config.rescore import rescoring_settings
     from evalkit.datasets.base import Dataset
     from evalkit.report.again import Rescoring, rescored_lines, rescored_report, stored
@@ -266,6 +277,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     check_settings(config)
     created = datetime.now(UTC)
     postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
+    metrics = asked(metrics, report.model["asked"], (report.prompt or {}).get("sha256"))
     found = stored(report)
     facts = report.dataset
     dataset = Dataset(facts["name"], found.samples, facts["fingerprint"])

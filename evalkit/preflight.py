@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path) -> None:
     """Raise a UsageError for what would end this run late."""
     model.check(task.dataset.samples)
+    # Recorded outputs may hold anything; a server tells what it is asked for.
+    logprobs = not model.needs_prompt or _asks_logprobs(model)
     step = task.postprocess.needs_logprobs
-    if step is not None and not _asks_logprobs(model):
+    if step is not None and not logprobs:
         raise ConfigError(
             f"post-processing step {step} reads log-probabilities, and the model is not asked for any: set "
             "model.params.logprobs=true model.params.top_logprobs=20"
         )
-    # Recorded outputs may hold anything; a server tells what it is asked for.
-    check_metrics(task, logprobs=not model.needs_prompt or _asks_logprobs(model))
+    check_metrics(task, logprobs=logprobs)
     if slices:
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)

@@ -14,6 +14,10 @@ from typing import Any
 
 Message = Mapping[str, Any]
 
+TURNS = "turns"
+"""The input field with what the user says in a conversation, turn by turn."""
+REFERENCES = ("reference", "references")
+
 OVER_BUDGET, STOPPED, INTERRUPTED = "over_budget", "stopped", "interrupted"
 ENDED_EARLY = (INTERRUPTED, STOPPED, OVER_BUDGET)
 """Kinds of Failure of what a run did not ask, or not wait for, because its budget, an error or somebody ended
@@ -64,17 +68,33 @@ class Sample:
     def references(self) -> tuple[str, ...]:
         """The target as acceptable texts: one string, or each string of a list.
 
-        An empty list means that the question has no answer: then to say nothing is right.
+        Those of the last reply, where the target is a list as long as a conversation's turns. An empty list
+        means that the question has no answer: then to say nothing is right.
         """
-        if self.target is None:
-            return ()
-        if self.target == []:
+        turns, target = self.input.get(TURNS), self.target
+        if target == []:
             return ("",)
-        if isinstance(self.target, str):
-            return (self.target,)
-        if isinstance(self.target, Sequence):
-            return tuple(text_of(one) for one in self.target)
-        return (text_of(self.target),)
+        if isinstance(turns, Sequence) and isinstance(target, list) and len(turns) == len(target) > 1:
+            return acceptable(target[-1])
+        if isinstance(target, Mapping):
+            return (text_of(target),)
+        return acceptable(target)
+
+
+def acceptable(expected: Any) -> tuple[str, ...]:
+    """Return the acceptable texts of what a reply is held to: a text, or a list of them.
+
+    Of a mapping, whose other entries are checks, those under `reference` and `references`.
+    """
+    if expected is None:
+        return ()
+    if isinstance(expected, str):
+        return (expected,)
+    if isinstance(expected, Mapping):
+        return tuple(text for name in REFERENCES for text in acceptable(expected.get(name)))
+    if isinstance(expected, Sequence):
+        return tuple(text_of(one) for one in expected)
+    return (text_of(expected),)
 
 
 def text_of(value: Any) -> str:

@@ -24,7 +24,8 @@ def user_configs() -> Path | None:
 
 
 def data_path(path: str | None) -> str | None:
-    """Return the file for `benchmark:<name>`; any other path as it is."""
+    """Return the file for `benchmark:<name>`, or `benchmark:<name>/<file>`; any other path as it is."""
     if path is None or not path.startswith(BENCHMARK):
         return path
-    return str(shipped("benchmarks") / path.removeprefix(BENCHMARK) / "data.jsonl")
+    name, _, file = path.removeprefix(BENCHMARK).partition("/")
+    return str(shipped("benchmarks") / name / f"{file or 'data'}.jsonl")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Task:
     """Dataset + prompt + post-processing + metrics (by family name).
 
-    `fewshot` says how the prompt's examples were chosen; None where there are none. With `vary`, each trial
-    asks another form of the sample.
+    `fewshot` says how the prompt's examples were chosen, `retrieval` how the samples' passages were found;
+    None where there are none. With `vary`, each trial asks another form of the sample.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Task:
     postprocess: Pipeline
     metrics: Mapping[str, Metric]
     fewshot: Mapping[str, Any] | None = None
+    retrieval: Mapping[str, Any] | None = None
     vary: Variation | None = None
 
     def asked(self, sample: Sample, trial: int) -> Sample:

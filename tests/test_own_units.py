@@ -165,8 +165,7 @@ def test_what_was_not_streamed_has_no_time_to_the_first_token_anywhere(
     run(evalkit, server, "model.stream=false", "prompt.system='Say which.'")
     ran = evalkit("compare", first, "latest")
     assert ran.code == 0, ran.err
-    (line,) = (one for one in ran.out.splitlines() if "(time_to_first_token_p50)" in one)
-    assert re.search(r"\(time_to_first_token_p50\) +- +- +- +\[-, -\]", line)
+    assert "without a value on one side or both: time_to_first_token_p50" in ran.out
     assert evalkit("report", "latest", "--format", "html", "--against", first).code == 0
 
 

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError
-from evalkit.postprocess import STEPS, FirstLine, JsonField, Label, Pipeline, Regex, Step, Strip, Unparsed
+from evalkit.postprocess import (
+    STEPS,
+    FirstLine,
+    JsonField,
+    JsonObject,
+    Label,
+    Pipeline,
+    Regex,
+    Step,
+    Strip,
+    Unparsed,
+)
 
 SENTIMENT = Label(
     labels=["positive", "negative", "neutral"],
@@ -229,6 +240,33 @@ def test_labels_may_differ_in_punctuation_alone(text: str, label: str) -> None:
 )
 def test_labels_of_other_scripts(labels: list[str], text: str, label: str) -> None:
     assert Label(labels=labels)(text) == label
+
+
+@pytest.mark.parametrize(
+    "text", ["card arrival", "The intent is Card Arrival.", '{"intent": "card_arrival"}']
+)
+def test_a_space_may_stand_for_an_underscore(text: str) -> None:
+    step = Label(labels=["card_arrival", "virtual_card_arrival", "reverted?"])
+    assert step(text) == "card_arrival"
+    assert step("virtual card arrival") == "virtual_card_arrival"
+    assert step("it was reverted") == "reverted?"
+
+
+def test_a_whole_json_answer_is_kept_as_it_is() -> None:
+    step = JsonObject(fields=["intent"])
+    assert step('Sure: {"a": 1} and ```json\n{"intent": "x", "slots": {"n": null}}\n```') == {
+        "intent": "x",
+        "slots": {"n": None},
+    }
+    for text, reason in (
+        ("none", "no JSON object"),
+        ('{"a": 1}', "no field intent"),
+        ("[1]", "no JSON object"),
+    ):
+        with pytest.raises(Unparsed, match=reason):
+            step(text)
+    with pytest.raises(ConfigError, match="must be a list of names"):
+        JsonObject(fields="intent")
 
 
 @pytest.mark.parametrize(("labels", "text"), [(["да", "нет"], "интернет"), (["négatif"], "négatifs")])

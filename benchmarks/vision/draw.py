@@ -341,6 +341,66 @@ CAPTIONS: list[tuple[str, str, list[str]]] = [
     ("time", "en", [
         "The time 18:45 in red digits on a white background.", "Red digits on white that show 18:45.",
     ]),
+    ("sum", "en", [
+        "The unfinished sum 3 + 5 = in black on a white background.",
+        "Black signs on white that read 3 + 5 =.",
+    ]),
+    ("plate", "en", [
+        "The letters and digits AB 53 KL in black on white.", "A line of text that reads AB 53 KL.",
+    ]),
+    ("orange-triangle", "en", [
+        "An orange triangle on a white background.",
+        "A single orange triangle that points upwards, on white.",
+    ]),
+    ("purple-on-yellow", "en", [
+        "A purple square on a yellow background.",
+        "A single purple square in the middle of a yellow picture.",
+    ]),
+    ("five-triangles", "en", [
+        "Five green triangles on a white background.", "Five green triangles, four in a row and one below.",
+    ]),
+    ("twelve-circles", "en", [
+        "Twelve black circles in three rows on a white background.", "Three rows of four black circles.",
+    ]),
+    ("stripes", "en", [
+        "Three horizontal stripes in red, yellow and blue.", "A flag with a red, a yellow and a blue stripe.",
+    ]),
+    ("dice", "en", [
+        "A face of a die that shows five.", "A white square with a black edge and five black dots.",
+    ]),
+    ("traffic-light", "en", [
+        "A traffic light that shows green.", "A black traffic light whose lowest lamp is lit in green.",
+    ]),
+    ("house", "en", [
+        "A blue house with a red roof and a black door.",
+        "A simple house: blue walls, a red roof, a black door.",
+    ]),
+    ("grid", "en", [
+        "Nine squares in a grid, the one at the top right red and the others grey.",
+        "A grid of eight grey squares and a red one in the top right corner.",
+    ]),
+    ("castle", "en", [
+        "The word CASTLE in green letters on a white background.", "Green letters on white that read CASTLE.",
+    ]),
+    ("year", "en", [
+        "The number 1606 in purple on a white background.", "Purple digits on white that read 1606.",
+    ]),
+    ("sum-of-two", "en", [
+        "The unfinished sum 27 + 6 = in black on a white background.", "Black signs that read 27 + 6 =.",
+    ]),
+    ("bars-equal", "en", [
+        "A bar chart with three bars: E is 5, D is 5 and C is 1.",
+        "A bar chart of the values 5, 5 and 1 for E, D and C.",
+    ]),
+    ("morning", "en", [
+        "The time 06:30 in blue digits on a white background.", "Blue digits on white that show 06:30.",
+    ]),
+    ("plate-kt", "en", [
+        "The letters and digits KT 904 in red on white.", "A line of red text that reads KT 904.",
+    ]),
+    ("twelve-circles", "zh", ["白色背景上有十二个黑色的圆形，排成三行。", "三行黑色圆形，每行四个。"]),
+    ("stripes", "zh", ["红、黄、蓝三条横条纹。", "图中从上到下是红色、黄色和蓝色的条纹。"]),
+    ("house", "zh", ["一座蓝色的房子，红色的屋顶，黑色的门。", "图中是一座红顶蓝墙的小房子。"]),
     ("red-circle", "zh", ["白色背景上有一个红色的圆形。", "图片中央有一个红色圆形，背景是白色。"]),
     ("seven-squares", "zh", ["白色背景上有七个蓝色的正方形。", "图中有两排共七个蓝色正方形。"]),
     ("left-and-right", "zh", [

@@ -19,6 +19,7 @@ GROUPS = {
     "models": "model",
     "metrics": "metrics",
     "prompts": "prompt",
+    "retrieval": "retrieval",
     "experiments": "experiment",
 }
 TASK = "Task:"

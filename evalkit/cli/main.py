@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "evaluate a model on a task; with no override, the embedded model",
     "plan": "what a run would take: requests, tokens, cost, time; nothing is sent",
     "score": "other metrics or post-processing for a stored run; no model is asked",
+    "judge": "a model judges a stored run's outputs: by criteria, against another run, by references",
     "compare": "two runs, paired by sample: differences, intervals, p-values",
     "gate": "compare with the accepted baseline and set the exit code",
     "accept": "make a run the baseline",

@@ -84,7 +84,10 @@ def _one(found: Plan) -> Table:
     from evalkit.report.table import Table
 
     rows = [
-        ("requests", f"{found.requests}: {found.cached} in the cache, {found.to_send} to send"),
+        (
+            "requests",
+            f"{found.requests}: {found.cached} in the cache, {found.to_send} to send{_later(found)}",
+        ),
         ("prompt tokens", _prompt(found)),
         ("completion tokens", _completion(found)),
         ("cost", _cost(found)),
@@ -127,11 +130,18 @@ def _cells(plans: Sequence[Plan]) -> tuple[str, ...]:
     )
 
 
+def _later(found: Plan) -> str:
+    return f", {found.later} of them later turns that depend on answers (estimated)" if found.later else ""
+
+
 def _prompt(found: Plan) -> str:
     from evalkit.tokens import ABOUT, EXACT
 
     if not found.to_send:
         return "0"
+    if found.later:
+        how = f"{found.encoding}; " if found.encoding else ""
+        return f"about {found.prompt} ({how}replies as long as expected), at most {found.prompt_most}"
     if found.prompt_how == EXACT:
         return f"{found.prompt}, exact ({found.encoding})"
     if found.prompt_how == ABOUT:

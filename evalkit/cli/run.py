@@ -129,9 +129,15 @@ def _say_how_to_go_on(config: RunConfig) -> None:
 
 def print_finished(report: Report, folder: str) -> None:
     """Print one run's table and where the report lies."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from evalkit.report.chance import tested
     from evalkit.report.overview import score_table
 
     print_table(score_table([report]))
+    for one in tested(replace(report, folder=Path(folder))):
+        note(str(one))
     note(f"report: {folder}")
 
 

@@ -12,9 +12,11 @@ from evalkit.cli.output import one_line, print_json, print_table
 from evalkit.errors import ReportError, did_you_mean
 from evalkit.report.base import Report, read
 from evalkit.report.breakdown import confusion_table, label_table, slice_table
+from evalkit.report.chance import tested
 from evalkit.report.find import find
-from evalkit.report.line import generation_of, sample_of
+from evalkit.report.line import generation_of, replies_of, sample_of
 from evalkit.report.markdown import harmless
+from evalkit.report.outputs import told
 from evalkit.report.overview import score_table
 from evalkit.report.remarks import drift, ending
 from evalkit.report.requests import Requests, text_in
@@ -101,6 +103,10 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "cost", f"{report.cost['usd']:.6f} USD ({report.cost['paid_usd']:.6f} paid by this run)"
     for remark in (*ending(report), *drift(report)):
         yield "note", remark
+    for one in tested(report):
+        yield "test", str(one)
+    for judged in report.dataset.get("origin", {}).get("judged", ()):
+        yield "judged", told(judged)
     for signature in dict.fromkeys(one.signature for one in report.metrics.values()):
         yield "signature", signature
     if report.parent is not None:
@@ -127,7 +133,14 @@ def _sample(report: Report, wanted: str, *, as_json: bool) -> int:
 
 def _parts(report: Report, line: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sample", f"{line['id']}, trial {line['trial']}"
-    for message in Requests(report).messages(line) or ():
+    requests = Requests(report)
+    messages = requests.messages(line)
+    if messages is None:  # recorded: what was said is known all the same
+        for place, (user, reply) in enumerate(requests.talk(line), start=1):
+            yield f"user, turn {place}", user
+            if place <= len(replies_of(line)):
+                yield f"reply, turn {place}", str(reply)
+    for message in messages or ():
         yield message["role"], text_in(message)
     if "failure" in line:
         failure = line["failure"]

@@ -6,7 +6,7 @@ from textwrap import fill
 
 from evalkit.cli.list import choices
 
-GROUPS = ("task", "dataset", "prompt", "model", "metrics", "cache", "executor", "experiment")
+GROUPS = ("task", "dataset", "retrieval", "prompt", "model", "metrics", "cache", "executor", "experiment")
 
 TEXT = """usage: evalkit run [GROUP=CHOICE …] [SETTING=VALUE …] [FLAG]
 

@@ -14,6 +14,7 @@ from evalkit.comparison.rescore import Answers
 from evalkit.errors import ReportError
 from evalkit.report.base import Report, read
 from evalkit.report.html.base import Against, Before, Difference
+from evalkit.report.line import answer_text
 
 Line = Mapping[str, Any]
 
@@ -122,7 +123,7 @@ class _FromFolder:
             self._waiting[line["id"], line["trial"]] = line
         line = self._waiting.pop(wanted)
         return Before(
-            output=line.get("output"),
+            output=None if "failure" in line else answer_text(line),
             prediction=line.get("prediction"),
             unparsed=line.get("unparsed"),
             failure=line.get("failure"),

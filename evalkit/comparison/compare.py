@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -114,11 +115,7 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
             f"the candidate {', '.join(candidate.families)}"
         )
     if not problem and unlike:
-        name = unlike[0]
-        problem = (
-            f"metric {name} was made differently ({baseline.families[name].key} and "
-            f"{candidate.families[name].key}) and the baseline's outputs are not at hand; score both alike"
-        )
+        problem = _unlike(baseline.families[unlike[0]], candidate.families[unlike[0]])
     if problem:
         return Tested(baseline, candidate, found, {}, {}, problem)
     results: dict[str, tuple[Family, Effect]] = {}
@@ -143,6 +140,8 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
                 effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
             )
             bounded |= dict(zip(family.names, ends, strict=True))
+    results, without = _with_values(results)
+    notes = [*notes, *without]
     if _unchanged(baseline, candidate, found):
         # The same requests and the same scores are the same measurement: nothing is left to chance.
         results = {
@@ -173,6 +172,32 @@ def _untested(family: Family) -> str:
         f"{', '.join(family.names)}: a value of the whole run, without values of single samples: it has no "
         "interval, is not tested and cannot gate"
     )
+
+
+def _unlike(before: Family, after: Family) -> str:
+    """Say why two families that were made differently cannot be compared."""
+    if metric_of(before).judged != metric_of(after).judged:
+        return (
+            f"{after.name} is the verdict of different judges or prompts ({before.key} and {after.key}); "
+            "have one judge read both runs"
+        )
+    return (
+        f"metric {after.name} was made differently ({before.key} and {after.key}) and the baseline's outputs "
+        "are not at hand; score both alike"
+    )
+
+
+def _with_values(
+    results: Mapping[str, tuple[Family, Effect]],
+) -> tuple[dict[str, tuple[Family, Effect]], list[str]]:
+    """Return the effects of metrics that have a value on both sides, and which have none."""
+    absent = [
+        name
+        for name, (_, effect) in results.items()
+        if math.isnan(effect.baseline) or math.isnan(effect.candidate)
+    ]
+    told = [f"not compared, without a value on one side or both: {', '.join(absent)}"] if absent else []
+    return {name: one for name, one in results.items() if name not in absent}, told
 
 
 def _counting(tested: Tested, options: Options) -> Counting:

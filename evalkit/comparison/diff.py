@@ -16,6 +16,7 @@ from evalkit.comparison.side import metric_of
 from evalkit.comparison.slices import right_or_wrong
 from evalkit.prompts import parts_of
 from evalkit.report.base import Report
+from evalkit.report.line import answer_text
 from evalkit.report.requests import Requests, text_in
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
@@ -77,7 +78,7 @@ def sample_diffs(
     for name in match(*sides).common:
         signed = list(_scores(sides, name))
         scores = [(value, *pair) for value, pair, _ in signed]
-        changed = before[name].get("output") != after[name].get("output")
+        changed = _shown(before[name]) != _shown(after[name])
         if flips:
             was, now = (right_or_wrong(side, name) for side in sides)
             changed = was is not None and now is not None and was != now
@@ -128,7 +129,7 @@ def _lines(report: Report) -> dict[str, dict[str, Any]]:
 def _shown(line: Mapping[str, Any]) -> str:
     if "failure" in line:
         return f"(failed: {line['failure']['kind']})"
-    return str(line["output"])
+    return answer_text(line)
 
 
 def _prompt_lines(report: Report) -> list[str]:

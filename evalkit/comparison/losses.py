@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from evalkit.comparison.side import metric_of
 from evalkit.metrics.base import LabelMetric
 from evalkit.report.base import read
 from evalkit.report.excerpts import BLOCK, excerpt
+from evalkit.report.line import answer_text
 from evalkit.report.renderers.base import Excerpt
 from evalkit.report.table import shown
 
@@ -50,7 +51,7 @@ def quoted(baseline: Side, candidate: Side, remarks: dict[str, str]) -> list[Exc
     old, new = (_lines(side, remarks) for side in (baseline, candidate))
     found = []
     for name, remark in remarks.items():
-        one = excerpt(new[name], {}, old.get(name, {}).get("output"))
+        one = excerpt(new[name], {}, _text(old.get(name)))
         told = ", ".join(filter(None, (remark, one.remark)))
         found.append(
             Excerpt(one.id, one.trial, one.input, one.target, one.output, remark=told, before=one.before)
@@ -75,3 +76,7 @@ def _values(side: Side, family: Family, names: Sequence[str]) -> FloatArray:
     blocks = [np.stack(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
     values = [metric.aggregate(block, np.eye(len(block))) for block in blocks]
     return np.concatenate(values) if values else np.empty((0, len(family.names)))
+
+
+def _text(line: Mapping[str, Any] | None) -> str | None:
+    return None if line is None or "failure" in line else answer_text(line)

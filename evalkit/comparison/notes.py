@@ -37,13 +37,25 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield f"parameters changed: {', '.join(changes)}"
     if before["prompt_sha256"] != after["prompt_sha256"]:
         yield "the prompt changed"
-    steps = [_steps(one["dataset"].get("preprocess") or {}) for one in (before, after)]
+    steps = [_steps(one.get("dataset", {}).get("preprocess") or {}) for one in (before, after)]
     if steps[0] != steps[1]:
         yield f"pre-processing changed from {steps[0]} to {steps[1]}"
+    old, new = (_passages(one.get("dataset", {}).get("retrieval")) for one in (before, after))
+    if old != new:
+        yield f"the passages shown changed from {old} to {new}"
 
 
 def _steps(preprocess: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {steps}" for name, steps in sorted(preprocess.items())) or "none"
+
+
+def _passages(retrieval: Mapping[str, Any] | None) -> str:
+    """Say what was shown of which knowledge base; library versions are no change."""
+    if retrieval is None:
+        return "none"
+    how = "|".join(part for part in retrieval["signature"].split("|") if not part.startswith("version:"))
+    base = f" of knowledge base {retrieval['fingerprint'][:8]}" if "fingerprint" in retrieval else ""
+    return f"{retrieval['k']}{base} by {how}"
 
 
 def _drift(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -30,10 +30,12 @@ def rescored(side: Side, family: Family, texts: Mapping[str, Sample], answers: A
 
     `texts` are the samples with their targets, by id (the other side's: contents were checked to be equal).
     """
+    metric = metric_of(family)
+    if metric.judged != metric_of(side.families[family.name]).judged:
+        return None  # another judge's verdicts
     found = _from_folder(side) if side.folder is not None else _from_answers(side, texts, answers)
     if found is None:
         return None
-    metric = metric_of(family)
     samples: dict[str, Measured] = {}
     for name, measured in side.samples.items():
         mine = found.get(name, [])

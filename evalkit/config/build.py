@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any
 from evalkit import search_path
 from evalkit.cache.base import Mode
 from evalkit.config.labels import check_labels
+from evalkit.config.passages import build_lookup
 from evalkit.config.pictures import pictures_of, with_pictures
 from evalkit.config.pool import pool_of
-from evalkit.config.schema import DatasetConfig, ExecutorConfig, ModelConfig, PromptConfig, RunConfig
+from evalkit.config.schema import (
+    DatasetConfig,
+    ExecutorConfig,
+    ModelConfig,
+    PromptConfig,
+    RetrievalConfig,
+    RunConfig,
+)
 from evalkit.errors import ConfigError, PromptError, ReplayMiss, did_you_mean
 from evalkit.plugins import check_options, construct, named, plugin, takes
 from evalkit.prompts import Prompt
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from evalkit.executors.base import Budget, Executor
     from evalkit.metrics.base import Metric
     from evalkit.postprocess import Pipeline
+    from evalkit.retrieval.lookup import Lookup
     from evalkit.task import Task
     from evalkit.variations import Variation
 
@@ -49,8 +58,10 @@ def build_task(config: RunConfig) -> Task:
     check_trials(metrics, trials_of(config))
     if config.prompt.images is not None and config.fewshot.k:
         raise ConfigError(f"fewshot.k={config.fewshot.k}: examples cannot show images; set fewshot.k=0")
+    lookup = build_lookup(config.retrieval)
     dataset = build_data(config)
-    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt))
+    prompt, fewshot = build_fewshot(config, dataset, build_prompt(config.prompt), lookup)
+    dataset, retrieval = build_passages(dataset, config.retrieval, lookup)
     postprocess, metrics = build_postprocess(config.task.postprocess), metrics_of(config)
     check_labels(dataset, postprocess, metrics.values())
     vary = build_variation(config.task.vary)
@@ -68,6 +79,7 @@ def build_task(config: RunConfig) -> Task:
         metrics=metrics,
         fewshot=fewshot,
         vary=vary,
+        retrieval=retrieval,
     )
 
 
@@ -75,6 +87,23 @@ def build_data(config: RunConfig) -> Dataset:
     """Read the data with the images that its rows name."""
     pictures = pictures_of(config.prompt.images)
     return with_pictures(build_dataset(config.dataset), pictures, config.dataset.path)
+
+
+def build_passages(
+    dataset: Dataset, config: RetrievalConfig, lookup: Lookup | None
+) -> tuple[Dataset, Mapping[str, Any] | None]:
+    """Return the data with what was found for each sample, and how it was found; None without retrieval."""
+    from dataclasses import replace
+
+    if lookup is not None:
+        found = lookup.apply(dataset.samples)
+        return replace(dataset, samples=found.samples, notes=(*dataset.notes, *found.notes)), found.facts
+    if config.path or config.passages or config.relevant:
+        from evalkit.retrieval.lookup import without_passages
+
+        # There are passages and none is shown: so recall is 0, and comparable.
+        return replace(dataset, samples=without_passages(dataset.samples, config.relevant)), None
+    return dataset, None
 
 
 def build_dataset(config: DatasetConfig) -> Dataset:
@@ -98,7 +127,7 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     made = build_fields(config.preprocess)
     return replace(
         dataset,
-        name=config.name or name_of(config.path),
+        name=config.name or getattr(source, "title", None) or name_of(config.path),
         origin=origin,
         samples=with_fields(dataset.samples, made) if made else dataset.samples,
         preprocess={name: one.told(name) for name, one in made.items()},
@@ -135,11 +164,24 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, str | list[str]]:
     return found
 
 
+def pinned(config: RunConfig) -> RunConfig:
+    """Return the settings with the data named so that it can be found again: `latest` moves on."""
+    from dataclasses import replace
+
+    pin = getattr(plugin(config.dataset._target_, "dataset", ("rows",)), "pin", None)
+    if pin is None:
+        return config
+    path = pin(config.dataset.path, **config.dataset.options)
+    return replace(config, dataset=replace(config.dataset, path=path))
+
+
 def build_source(config: DatasetConfig) -> Source:
     """Return the loader that `_target_` names, with the options that it takes; several files make one."""
     from evalkit.datasets.paths import Several, expand
 
     cls = plugin(config._target_, "dataset", ("rows",))
+    if getattr(cls, "whole", False):
+        return _loader(cls, config, config.path)
     files = expand(_data_path(config.path))
     if len(files) > 1:
         sources = [_loader(cls, config, one) for one in files]
@@ -147,7 +189,7 @@ def build_source(config: DatasetConfig) -> Source:
     return _loader(cls, config, files[0] if files else None)
 
 
-def _loader(cls: type[Any], config: DatasetConfig, path: str | None) -> Source:
+def _loader(cls: type[Any], config: DatasetConfig, path: Any) -> Source:
     taken = takes(cls)
     check_options(config.options, [one for one in taken if one not in OF_DATASET], cls, "dataset.options")
     always: dict[str, Any] = {"path": path, "encoding": config.encoding}
@@ -204,9 +246,13 @@ def build_prompt(config: PromptConfig) -> Prompt:
 
 
 def build_fewshot(
-    config: RunConfig, dataset: Dataset, prompt: Prompt
+    config: RunConfig, dataset: Dataset, prompt: Prompt, lookup: Lookup | None = None
 ) -> tuple[Prompt, Mapping[str, Any] | None]:
-    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0."""
+    """Return the prompt with its examples and how they were chosen; the prompt itself for fewshot.k=0.
+
+    The samples have no passages yet, so that an example that asks the same is known; with `lookup` each
+    example gets its own.
+    """
     from evalkit.datasets.fewshot import Shots, choose
 
     settings = config.fewshot
@@ -216,7 +262,8 @@ def build_fewshot(
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)
     chosen = choose(pool, dataset.samples, prompt.question, shots)
-    examples = [{"input": one.fields, "answer": prompt.answer(settings.answer, one)} for one in chosen]
+    shown = chosen if lookup is None else lookup.apply(chosen).samples
+    examples = [{"input": one.fields, "answer": prompt.answer(settings.answer, one)} for one in shown]
     used = {
         "k": settings.k,
         "seed": settings.seed,
@@ -280,6 +327,20 @@ def build_metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
         options = {key: one for key, one in value.items() if key != "_target_"}
         metrics[family] = metric_from(value["_target_"], options, f"metrics.{family}")
     return metrics
+
+
+def asked_by(task: Task, model: Model) -> Task:
+    """Return the task whose metrics know who is asked, and by which prompt."""
+    from dataclasses import replace
+
+    prompt = task.prompt.sha256 if model.needs_prompt else None
+    return replace(task, metrics=asked(task.metrics, model.name, prompt))
+
+
+def asked(metrics: Mapping[str, Metric], model: str, prompt: str | None) -> dict[str, Metric]:
+    """Return the metrics knowing who was asked, and by which prompt: a judge's are part of their key."""
+    # A third party's metric need not have it.
+    return {name: one.asked(model, prompt) if hasattr(one, "asked") else one for name, one in metrics.items()}
 
 
 def check_trials(metrics: Mapping[str, Metric], trials: int) -> None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 OPEN = (
     *("dataset.input", "dataset.labels", "dataset.metrics", "dataset.options"),
     "dataset.preprocess",
-    *("prompt.variables", "model.extra", "model.options", "metrics", "gate.margins", "sweep"),
+    *("prompt.variables", "model.extra", "model.options", "metrics", "retrieval.options", "gate.margins"),
+    "sweep",
 )
 """Mappings with free names (dataset.input.question=column); everything else is closed."""
 
@@ -48,6 +49,32 @@ class DatasetConfig:
     limit: int | None = None
     preprocess: dict[str, Any] = field(default_factory=dict)  # field -> steps that its text goes through
     metrics: dict[str, Any] = field(default_factory=dict)  # options that its metrics start from
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ChunkConfig:
+    """How long documents are cut into passages; null: not at all."""
+
+    tokens: int | None = None  # of a passage, at most
+    overlap: int = 0  # tokens that a passage repeats of the one before
+
+
+@dataclass
+class RetrievalConfig:
+    """Passages looked up for each question: where they come from, and who finds them (nobody: none)."""
+
+    _target_: str | None = None
+    path: Any = None  # a knowledge base: a file, a folder of text files, a pattern, a list of them
+    passages: str | None = None  # or the column with passages that each sample brings
+    text: str = "text"  # columns of the knowledge base, or of passages that are objects
+    title: str | None = None
+    id: str | None = None
+    encoding: str = "utf-8"
+    k: int = 5
+    query: str | None = None  # the input field that is looked up
+    relevant: str | None = None  # the dataset's column with the ids of the right documents
+    chunk: ChunkConfig = field(default_factory=ChunkConfig)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -209,6 +236,7 @@ class RunConfig:
 
     task: TaskConfig = field(default_factory=TaskConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     fewshot: FewShotConfig = field(default_factory=FewShotConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

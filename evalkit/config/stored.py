@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from evalkit.config.build import build_data, build_model, build_postprocess
+from evalkit.config.build import build_data, build_model, build_passages, build_postprocess
 from evalkit.config.compose import from_plain
+from evalkit.config.passages import build_lookup
 from evalkit.config.spending import build_budget
 from evalkit.errors import EvalkitError
 from evalkit.report.verify import AtHand
 
 if TYPE_CHECKING:
     from evalkit.config.schema import RunConfig
+    from evalkit.datasets.base import Dataset
     from evalkit.report.base import Report
 
 T = TypeVar("T")
@@ -47,15 +49,25 @@ def at_hand(report: Report, *, fetch: bool = False) -> AtHand:
         lacking["dataset"] = "the data is on the hub; --fetch reads it"
     else:
         dataset = attempt("dataset", lambda: build_data(config))
+    passages = None
+    if dataset is not None and "retrieval" in report.dataset:
+        passages = attempt("passages", lambda: _found(config, dataset))
     model = attempt("model", lambda: build_model(config))
     budget = None if model is None else attempt("budget", lambda: build_budget(config, model))
     return AtHand(
         postprocess=postprocess,
         model=model,
         dataset=dataset,
+        passages=passages,
         batch=budget is not None and budget.batch,
         lacking=lacking,
     )
+
+
+def _found(config: RunConfig, dataset: Dataset) -> dict[str, list[str]]:
+    """Return the ids of the documents that retrieval finds for each sample."""
+    shown, _ = build_passages(dataset, config.retrieval, build_lookup(config.retrieval))
+    return {sample.id: list(sample.added.get("retrieved", ())) for sample in shown.samples}
 
 
 def _same_server(config: RunConfig, report: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from evalkit.datasets.fingerprint import Fingerprint, problem
 from evalkit.datasets.order import shuffled
 from evalkit.errors import DatasetError, did_you_mean
-from evalkit.records import Sample, canonical_json, content_hash, text_of
+from evalkit.records import TURNS, Sample, canonical_json, content_hash, text_of
 
 DEFAULT_ID = "id"
 IMPOSSIBLE, ANSWERABLE = "is_impossible", "answerable"
@@ -135,6 +135,7 @@ def load(
         chosen = islice(_unique(named, source.name), limit)
     else:
         chosen = shuffled(named, shuffle, limit, partial(_twice, source.name))
+    added = getattr(source, "added", ())
     fingerprint = Fingerprint()
     samples: list[Sample] = []
     for row, identifier in chosen:
@@ -142,7 +143,7 @@ def load(
             fingerprint.add(row.columns)
         except (TypeError, ValueError, RecursionError):
             raise _not_json(source.name, row) from None
-        samples.append(_sample(row, identifier, source.name, fields))
+        samples.append(_with_added(_sample(row, identifier, source.name, fields), added))
     if not counts["read"]:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
     if not samples:
@@ -214,7 +215,6 @@ def _not_json(source: str, row: Row) -> DatasetError:
 
 def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
     used = {fields.id or DEFAULT_ID}
-    target = _target(row, source, fields.target, fields) if fields.target is not None else None
     if fields.target is not None:
         used.add(fields.target)
     if fields.input:
@@ -225,6 +225,10 @@ def _sample(row: Row, identifier: str, source: str, fields: FieldMap) -> Sample:
         hidden = used | {_root(row, fields.target or "")}
         inputs = {name: value for name, value in row.columns.items() if name not in hidden}
         used.update(inputs)
+    target = None
+    if fields.target is not None:
+        free = isinstance(inputs.get(TURNS), list)
+        target = _target(row, source, fields.target, fields, free=free)
     group = None
     if fields.group is not None:
         value = required(row, source, fields.group, "dataset.group")
@@ -245,18 +249,36 @@ def _paths(path: str | Sequence[str]) -> Sequence[str]:
     return (path,) if isinstance(path, str) else path
 
 
+def _with_added(sample: Sample, names: Sequence[str]) -> Sample:
+    """Return the sample with these columns, which the loader made itself, among what was added to it."""
+    found = {name: part[name] for part in (sample.metadata, sample.input) for name in names if name in part}
+    if not found:
+        return sample
+    return replace(
+        sample,
+        input={name: value for name, value in sample.input.items() if name not in found},
+        metadata={name: value for name, value in sample.metadata.items() if name not in found},
+        added={**sample.added, **found},
+    )
+
+
 def _root(row: Row, path: str) -> str:
     return path if path in row.columns else path.partition(".")[0]
 
 
-def _target(row: Row, source: str, path: str, fields: FieldMap) -> Any:
+def _target(row: Row, source: str, path: str, fields: FieldMap, *, free: bool) -> Any:
+    """Return the target; a conversation is `free` to have none, or none for some of its turns."""
     target = required(row, source, path, "dataset.target")
     if fields.unanswerable and (target in (None, "", [], [""]) or row.columns.get(IMPOSSIBLE) is True):
         return []
+    if free and not fields.labels:
+        return target or None
     if target is None or target == [] or (isinstance(target, list) and None in target):
+        remedy = "give a target or remove the row"
+        if target == []:
+            remedy += " (or set dataset.unanswerable=true where that says that there is no answer)"
         raise DatasetError(
-            f'{row.place(source)}: the target column "{path}" is empty or holds null; '
-            "give a target or remove the row"
+            f'{row.place(source)}: the target column "{path}" is empty or holds null; {remedy}'
         )
     return _label(target, fields.labels, f"{row.place(source)}") if fields.labels else target
 

@@ -8,7 +8,7 @@ minus one a randomisation test, zeros a slice.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
+
+
+SHORT_HASH = 12  # characters of a hash in a signature
 
 
 class Metric:
@@ -41,6 +44,8 @@ class Metric:
     test, no slices, and it cannot gate."""
     at_once: bool = False
     """Whether all answers of a run are handed over together, and not a batch at a time."""
+    null: ClassVar[Mapping[str, float]] = {}
+    """Values that one run is tested against by itself: a win rate against 0.5. Reports tell the p-value."""
 
     @property
     def signature(self) -> str:
@@ -66,6 +71,15 @@ class Metric:
     def headline(self) -> tuple[str, ...]:
         """The names that a gate looks at when the user names none."""
         return self.names
+
+    @property
+    def judged(self) -> str:
+        """Whose verdicts the outputs are, where they are verdicts: no scoring again makes them another's."""
+        return ""
+
+    def asked(self, model: str, prompt: str | None) -> Self:  # noqa: ARG002 - most metrics do not care who
+        """Return the metric knowing who was asked, by the model's name, and by the prompt of which hash."""
+        return self
 
     def bind(self, samples: Sequence[Sample]) -> Self:  # noqa: ARG002 - the default needs no data
         """Return the metric with what depends on the data frozen, such as the label set."""
@@ -97,6 +111,27 @@ class Metric:
     def explain(self, generation: Generation, sample: Sample) -> str | None:  # noqa: ARG002
         """Return one line on why this sample scored as it did, or None."""
         return None
+
+
+class JudgeMetric(Metric):
+    """A metric of what a judge said: judge and prompt are part of its key, so other judges are not compared.
+
+    `judge` is the model and `prompt` the beginning of the prompt's hash; left out they are those of the run.
+    """
+
+    needs_target: ClassVar[bool] = False
+    judge: str | None
+    prompt: str | None
+
+    @property
+    def judged(self) -> str:
+        """For example `judge:gpt-4o|prompt:5c1de0a9f24b`."""
+        return options_text({"judge": self.judge, "prompt": self.prompt})
+
+    def asked(self, model: str, prompt: str | None) -> Self:
+        """Return the metric with the run's judge and prompt, where no other was named."""
+        known = {"judge": self.judge or model, "prompt": self.prompt or (prompt or "")[:SHORT_HASH] or None}
+        return type(self)(**{**self.options, **known})
 
 
 class CorpusMetric(Metric):

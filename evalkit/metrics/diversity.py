@@ -33,8 +33,6 @@ class Distinct(MeanMetric):
     def __init__(self, *, n: Sequence[int] = (1, 2, 3)) -> None:
         self.n = (n,) if isinstance(n, int) else tuple(n)
         _check_orders("distinct", self.n)
-        if len(set(self.n)) < len(self.n):
-            raise MetricError(f"distinct: n names an order twice: {list(self.n)}")
         self.names = tuple(f"distinct_{one}" for one in self.n)
 
     @property
@@ -53,30 +51,35 @@ class Distinct(MeanMetric):
 
 
 class Repetition(MeanMetric):
-    """Share of repeated n-grams of an answer in [0, 1], averaged: seq-rep-n of Welleck et al. 2020.
+    """Share of repeated n-grams of an answer in [0, 1], averaged: 1 - different n-grams / n-grams.
 
-    1 - different n-grams / n-grams, n = 4 there; **lower is better**. Words as in `distinct` (Welleck et al.
-    take the model's tokens). An answer with fewer than n words repeats nothing and scores 0, an unparsed one
-    1.
+    seq-rep-4 of Welleck et al. 2020, rep-2, 3 and 4 of Su et al. 2022; **lower is better**. Words as in
+    `distinct` (there the model's tokens). An answer with fewer than n words repeats nothing and scores 0, an
+    unparsed one 1.
     """
 
-    names = ("repetition",)
     higher_is_better: ClassVar[bool] = False
     needs_target = False
 
-    def __init__(self, *, n: int = 4) -> None:
-        _check_orders("repetition", (n,))
-        self.n = n
+    def __init__(self, *, n: Sequence[int] = (2, 3, 4)) -> None:
+        self.n = (n,) if isinstance(n, int) else tuple(n)
+        _check_orders("repetition", self.n)
+        self.names = tuple(f"repetition_{one}" for one in self.n)
 
     @property
     def signature(self) -> str:
-        """For example `n:4|mean:texts|tok:unicode`."""
-        return options_text({"n": self.n, "mean": "texts", "tok": "unicode"})
+        """For example `n:2,3,4|mean:texts|tok:unicode`."""
+        return options_text({"n": ",".join(map(str, self.n)), "mean": "texts", "tok": "unicode"})
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The last: of the longest n-grams, which chance repeats least."""
+        return self.names[-1:]
 
     def score(self, prediction: str, references: tuple[str, ...]) -> list[float]:  # noqa: ARG002
         """Return the share of n-grams that came before."""
         found = words(prediction)
-        return [1.0 - _distinct(found, self.n) if found else 0.0]
+        return [1.0 - _distinct(found, n) if found else 0.0 for n in self.n]
 
     def explain(self, generation: Generation, sample: Sample) -> str | None:  # noqa: ARG002
         """For example `12 words, 9 of them different`."""
@@ -162,3 +165,5 @@ def _told(text: str) -> str:
 def _check_orders(metric: str, orders: Sequence[Any]) -> None:
     if not orders or not all(map(whole, orders)):
         raise MetricError(f"{metric}: n must be at least 1, not {', '.join(map(repr, orders)) or 'nothing'}")
+    if len(set(orders)) < len(orders):
+        raise MetricError(f"{metric}: n names an order twice: {list(orders)}")

@@ -181,11 +181,11 @@ class Fields(Metric):
     def _canonical(self, value: Any) -> Any:
         """Return a hashable spelling of a whole value, lists as multisets; None for what is not there."""
         if isinstance(value, (Mapping, list)) and value:
-            many = isinstance(value, list)
-            parts = [("", one) for one in value] if isinstance(value, list) else list(value.items())
+            kind = "object" if isinstance(value, Mapping) else "list"
+            parts = value.items() if isinstance(value, Mapping) else [("", one) for one in value]
             known = [(name, self._canonical(one)) for name, one in parts]
             kept = Counter(part for part in known if part[1] is not None)
-            return ("list" if many else "object", frozenset(kept.items())) if kept else None
+            return (kind, frozenset(kept.items())) if kept else None
         leaves = [self._folded(leaf) for _, leaf in self._walk(value, "")]
         return leaves[0] if leaves else None
 

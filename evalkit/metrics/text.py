@@ -53,6 +53,12 @@ UNSPACED = frozenset({"han", "kana", "thai", "khmer", "myanmar"})
 _ZERO_WIDTH_SPACE = "\u200b"
 _VARIATION_SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 
+# Han and kana. MLQA and CMRC 2018 look at U+4E00-9FA5 only; the rest of Han and kana are treated alike here.
+CJK = re.compile(
+    "[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af]"
+)
+
 _MAJORITY = 0.5
 _KANA_OF_JAPANESE = 0.1
 
@@ -69,14 +75,14 @@ def check_choice(metric: str, option: str, value: str, choices: Sequence[str]) -
         )
 
 
-def column_of(sample: Sample, name: str) -> Any:
-    """Return what a sample has in a column, mapped to an input field or not; None where it has none."""
-    return sample.input.get(name, sample.metadata.get(name))
-
-
 def whole(value: object) -> bool:
     """Say whether an option is a whole number of at least 1; `true` is none."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def column_of(sample: Sample, name: str) -> Any:
+    """Return what a sample has in a column, mapped to an input field or not; None where it has none."""
+    return sample.input.get(name, sample.metadata.get(name))
 
 
 def references_of(sample: Sample, metric: str) -> tuple[str, ...]:
@@ -133,6 +139,21 @@ def squad_normalize(text: str) -> str:
     """Lower-case, drop ASCII punctuation and a/an/the, and collapse white space (SQuAD v1.1 script)."""
     bare = text.lower().translate(_DROP_ASCII_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", bare).split())
+
+
+def squad_tokens(text: str) -> list[str]:
+    """Return the words of a text after SQuAD's normalisation."""
+    return squad_normalize(text).split()
+
+
+def mixed_tokens(text: str) -> list[str]:
+    """Return each Han and kana character and, between them, words (MLQA's Chinese evaluation)."""
+    kept = "".join(
+        char
+        for char in text.lower()
+        if char not in string.punctuation and not unicodedata.category(char).startswith("P")
+    )
+    return CJK.sub(r" \g<0> ", kept).split()
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
-import string
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
@@ -13,13 +10,15 @@ from typing import TYPE_CHECKING, Self
 from evalkit.errors import MetricError
 from evalkit.metrics.base import MeanMetric, options_text
 from evalkit.metrics.text import (
+    CJK,
     all_references,
     answers_of,
     check_choice,
+    mixed_tokens,
     quoted,
     references_of,
     silent,
-    squad_normalize,
+    squad_tokens,
 )
 from evalkit.records import Generation, Sample
 
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
 TOKENIZERS = ("auto", "squad", "mixed")
-
-# Han and kana. MLQA and CMRC 2018 look at U+4E00-9FA5 only; the rest of Han and kana are treated alike here.
-_CJK = re.compile(
-    "[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
-    "\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af]"
-)
 
 
 class TokenF1(MeanMetric):
@@ -69,7 +62,7 @@ class TokenF1(MeanMetric):
         if self.tokenizer != "auto":
             return self
         bound = copy.copy(self)
-        bound.tokenizer = "mixed" if any(_CJK.search(text) for text in texts) else "squad"
+        bound.tokenizer = "mixed" if any(CJK.search(text) for text in texts) else "squad"
         return bound
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
@@ -104,22 +97,9 @@ class TokenF1(MeanMetric):
 
     def _tokens(self, prediction: str, reference: str) -> tuple[list[str], list[str]]:
         # Both sides are split by one rule, or 'Apple' and '苹果 “Apple”' would differ in their quotes.
-        mixed = self.tokenizer == "mixed" and (_CJK.search(prediction) or _CJK.search(reference))
-        split = _mixed_tokens if mixed else _squad_tokens
+        mixed = self.tokenizer == "mixed" and (CJK.search(prediction) or CJK.search(reference))
+        split = mixed_tokens if mixed else squad_tokens
         return split(prediction), split(reference)
-
-
-def _squad_tokens(text: str) -> list[str]:
-    return squad_normalize(text).split()
-
-
-def _mixed_tokens(text: str) -> list[str]:
-    kept = "".join(
-        char
-        for char in text.lower()
-        if char not in string.punctuation and not unicodedata.category(char).startswith("P")
-    )
-    return _CJK.sub(r" \g<0> ", kept).split()
 
 
 def _f1(predicted: list[str], reference: list[str]) -> float:

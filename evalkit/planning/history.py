@@ -83,12 +83,13 @@ def answers_of(report: Report) -> Answers:
     tokens: dict[str, list[int]] = {}
     seconds: list[float] = []
     for line in _lines(report):
-        if line.get("usage") is not None:
-            tokens.setdefault(line["id"], []).append(line["usage"]["completion"])
-        elif line["id"] in tokens:
-            tokens[line["id"]].append(0)  # a further choice of a request: its tokens stand at the first
-        if line.get("latency"):
-            seconds.append(line["latency"])
+        for answer in (*line.get("turns", ()), line):
+            if answer.get("usage") is not None:
+                tokens.setdefault(line["id"], []).append(answer["usage"]["completion"])
+            elif line["id"] in tokens:
+                tokens[line["id"]].append(0)  # a further choice of a request: its tokens stand at the first
+            if answer.get("latency"):
+                seconds.append(answer["latency"])
     return Answers(
         report.run_id,
         {name: sum(counts) / len(counts) for name, counts in tokens.items()},

@@ -13,6 +13,7 @@ from evalkit.config.build import build_mode, build_model, build_task, trials_of
 from evalkit.config.check import check_settings
 from evalkit.config.gate import policy_of
 from evalkit.config.spending import build_budget
+from evalkit.planning.conversation import ahead, longer_most
 from evalkit.planning.history import Answers, history
 from evalkit.planning.length import Length, length
 from evalkit.planning.sensitivity import Detectable, detectable
@@ -43,7 +44,9 @@ class Plan:
     trials: int
     requests: int
     cached: int
-    keys: frozenset[str] = field(repr=False)
+    later: int = 0
+    """Requests that depend on answers which are not there yet: their number and prompts are estimates."""
+    keys: frozenset[str] = field(default=frozenset(), repr=False)
     """Of the requests to send."""
     prompt: int = 0
     prompt_most: int = 0
@@ -77,7 +80,12 @@ class Plan:
             "model": {"asked": self.model},
             "dataset": {"n": self.samples},
             "trials": self.trials,
-            "counts": {"requests": self.requests, "cached": self.cached, "to_send": self.to_send},
+            "counts": {
+                "requests": self.requests,
+                "cached": self.cached,
+                "to_send": self.to_send,
+                **({"later": self.later} if self.later else {}),
+            },
             "usage": {
                 "prompt": self.prompt,
                 "prompt_most": self.prompt_most,
@@ -104,7 +112,8 @@ def plan(config: RunConfig, elsewhere: Collection[str] = ()) -> Plan:
     task = build_task(config)
     model.check(task.dataset.samples)
     trials = trials_of(config)
-    jobs, kept = _jobs(config, task, model, trials, elsewhere)
+    past = history(task, model, Path(config.results_dir))
+    jobs, kept, later = _jobs(config, task, model, trials, elsewhere, past.lengths())
     found = Plan(
         task=task.name,
         model=model.name,
@@ -112,9 +121,8 @@ def plan(config: RunConfig, elsewhere: Collection[str] = ()) -> Plan:
         trials=trials,
         requests=sum(job.request.choices for job in jobs),
         cached=sum(job.request.choices for job in jobs if job.request.key in kept),
-        keys=frozenset(),
+        later=len(later),
     )
-    past = history(task, model, Path(config.results_dir))
     found = replace(
         found, detectable=detectable(task, past.of_task, Path(config.results_dir), policy_of(config.gate))
     )
@@ -125,29 +133,36 @@ def plan(config: RunConfig, elsewhere: Collection[str] = ()) -> Plan:
     long = length(sending, samples, past.lengths(), config.model)
     prompts = tokens.prompts([job.request for job in sending])
     found = _counted(found, sending, prompts, long)
+    found = replace(
+        found, prompt_most=found.prompt_most + longer_most(sending, later, config.model.max_output)
+    )
     found = _priced(found, sending, prompts, build_budget(config, model))
     return _timed(found, config, model, past.pace())
 
 
 def _jobs(
-    config: RunConfig, task: Task, model: Model, trials: int, elsewhere: Collection[str]
-) -> tuple[list[Job], set[str]]:
-    """Return the run's jobs, and the keys of requests that need not be sent."""
+    config: RunConfig,
+    task: Task,
+    model: Model,
+    trials: int,
+    elsewhere: Collection[str],
+    earlier: Answers | None,
+) -> tuple[list[Job], set[str], dict[str, int]]:
+    """Return the run's jobs, the keys of requests that need not be sent, and those that depend on answers."""
     from evalkit.cache.sqlite import SqliteCache
-    from evalkit.runner import from_cache, jobs_of
+    from evalkit.runner import jobs_of
 
     jobs = jobs_of(task, model, trials)
     mode, path = build_mode(config), Path(config.cache.path).expanduser()
-    if not (mode.reads and model.cacheable):
-        return jobs, set()
-    kept = set(elsewhere) if mode.writes else set()
-    if path.is_file():
-        cache = SqliteCache(config.cache.path, read_only=True)
-        try:
-            kept |= {one.request_key for one in from_cache(jobs, model, cache).values()}
-        finally:
+    cached = mode.reads and model.cacheable
+    kept = set(elsewhere) if cached and mode.writes else set()
+    cache = SqliteCache(config.cache.path, read_only=True) if cached and path.is_file() else None
+    try:
+        found = ahead(task, model, jobs, cache, earlier)
+    finally:
+        if cache is not None:
             cache.close()
-    return jobs, kept
+    return found.jobs, kept | found.kept, found.later
 
 
 def _counted(found: Plan, sending: Sequence[Job], prompts: Prompts, long: Length) -> Plan:

@@ -31,7 +31,7 @@ class Step:
     reads_refusals: ClassVar[bool] = False
     """Whether a refusal that the server marks as one is handed to it; else there is nothing to read in it."""
 
-    needs_logprobs: ClassVar[bool] = False
+    needs_logprobs: bool = False
     """Whether it reads log-probabilities, which the model must be asked for."""
 
     def __call__(self, value: Any) -> Any:

@@ -31,10 +31,11 @@ _DENIAL_LENGTH = 60  # characters before a label in which its denial is looked f
 class Label(Step):
     """Map the text to one of `labels`, which may have `aliases` (other spellings, other languages).
 
-    Case, width and punctuation around the text do not count. The whole text is tried first; else a single
-    label must be named in it: none, or two different ones, is unparsed. A label that is directly denied
-    ("not positive", "不是正面"; English and Chinese are known) is not named: that text says another label
-    or none. Labels of one letter are found in prose too ("a"): capture them with `regex` first.
+    Case, width and punctuation around the text do not count, and a space may stand for "_". The whole text
+    is tried first; else a single label must be named in it: none, or two different ones, is unparsed. A
+    label that is directly denied ("not positive", "不是正面"; English and Chinese are known) is not named:
+    that text says another label or none. Labels of one letter are found in prose too ("a"): capture them with
+    `regex` first.
     """
 
     name = "label"
@@ -54,6 +55,10 @@ class Label(Step):
             others = (aliases or {}).get(label) or ()
             for spelling in (label, *([others] if isinstance(others, str) else others)):
                 self._add(spelling, label)
+        for label in labels:  # "card_arrival" may be written "card arrival", "refund?" without its mark
+            for spelling in (_bare(_fold(label)), _bare(_fold(label)).replace("_", " ")):
+                if spelling:
+                    self._spellings.setdefault(spelling, label)
         self._pattern = re.compile(
             "|".join(_as_word(one) for one in sorted(self._spellings, key=len, reverse=True))
         )

@@ -27,4 +27,9 @@ def build(steps: Any, setting: str) -> Pipeline:
             f"{setting}: a list of steps, like [strip, {{truncate: {{tokens: 512}}}}], not {steps!r}"
         )
     made = [named(one, STEPS, f"{setting}[{place}]") for place, one in enumerate(steps)]
+    for place, one in enumerate(made):
+        if not isinstance(one, Step):
+            raise ConfigError(
+                f"{setting}[{place}]: {type(one).__name__} is no subclass of evalkit.preprocess.base.Step"
+            )
     return Pipeline(made, list(steps), setting)

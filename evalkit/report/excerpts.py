@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 from evalkit.report.base import Report
+from evalkit.report.line import answer_text
 from evalkit.report.renderers.base import Excerpt
 from evalkit.report.scores import Scores
 
@@ -61,7 +62,7 @@ def excerpt(line: Mapping[str, Any], scores: Mapping[str, float], before: str | 
         remark = f"failed: {failure['kind']}, {failure['message']}"
     elif "unparsed" in line:
         remark = f"unparsed: {line['unparsed']}"
-    output = line.get("output")
+    output = answer_text(line) if "output" in line else None
     return Excerpt(
         id=line["id"],
         trial=line.get("trial", 0),

@@ -46,6 +46,14 @@ def replies_of(line: Mapping[str, Any]) -> list[str]:
     return [turn["output"] for turn in line.get("turns", ())]
 
 
+def answer_text(line: Mapping[str, Any]) -> str:
+    """Return the model's text; of a conversation all of them, each after the number of its turn."""
+    texts = [*replies_of(line), line["output"]]
+    if len(texts) == 1:
+        return str(texts[0])
+    return "\n".join(f"turn {place}: {text}" for place, text in enumerate(texts, start=1))
+
+
 def _outcome(
     name: str, trial: int, line: Mapping[str, Any], earlier: list[Mapping[str, Any]] | tuple[()] = ()
 ) -> Outcome:

@@ -64,6 +64,7 @@ def report_of(run: Run) -> Report:
             "filtered": run.task.dataset.filtered,
             **({"origin": dict(run.task.dataset.origin)} if run.task.dataset.origin else {}),
             **({"preprocess": dict(run.task.dataset.preprocess)} if run.task.dataset.preprocess else {}),
+            **({} if run.task.retrieval is None else {"retrieval": dict(run.task.retrieval)}),
         },
         prompt=_prompt(run.task) if run.model.needs_prompt else None,
         postprocess=run.task.postprocess.describe,

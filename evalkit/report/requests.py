@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.images import shown
 from evalkit.prompts import Prompt
+from evalkit.prompts.turns import said
 from evalkit.records import content_hash
 from evalkit.report.base import Report
 from evalkit.report.line import replies_of, sample_of
@@ -32,6 +33,7 @@ class Requests:
 
     def __init__(self, report: Report) -> None:
         self._stored = report.prompt
+        self._turns = (report.config.get("prompt") or {}).get("turns")
 
     def messages(self, line: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         """Return what was sent for a line of samples.jsonl; None without a prompt, or where the hash differs.
@@ -45,6 +47,20 @@ class Requests:
         except (EvalkitError, KeyError, TypeError):
             return None
         return messages if content_hash(messages) == line["prompt_sha256"] else None
+
+    def talk(self, line: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+        """Return what the user said and the model replied, turn by turn; nothing without a conversation.
+
+        The last reply is None where its request failed.
+        """
+        if self._turns is None:
+            return []
+        replies = replies_of(line)
+        try:
+            users = said(self._turns, sample_of(line), replies, "")
+        except (EvalkitError, KeyError, TypeError):
+            return []
+        return list(zip(users, [*replies, line.get("output")], strict=False))
 
     @cached_property
     def _prompt(self) -> Prompt:

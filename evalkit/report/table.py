@@ -71,8 +71,8 @@ def note(reports: Sequence[Report]) -> str:
     confidences = sorted({one.confidence for report in reports for one in report.metrics.values()})
     levels = " and ".join(f"{confidence * 100:g}%" for confidence in confidences)
     how = NOTE.format(intervals=f" with {levels} intervals" if levels else "")
-    how += units_note({name: value.unit for one in reports for name, value in one.metrics.items()})
     pairs = [pair for one in reports for pair in shown_metrics(one, every=False).items()]
+    how += units_note({name: value.unit for name, value in pairs})
     lower = [name for name, value in pairs if not value.higher_is_better]
     return f"{how}; lower is better: {', '.join(dict.fromkeys(lower))}" if lower else how
 

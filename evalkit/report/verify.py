@@ -44,6 +44,8 @@ class AtHand:
     postprocess: Pipeline | None = None
     model: Model | None = None
     dataset: Dataset | None = None
+    passages: Mapping[str, Sequence[str]] | None = None
+    """Ids of the documents found now for each sample, by its id; None where there is no retrieval."""
     batch: bool = False
     """Whether its requests had the batch discount."""
     lacking: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +179,18 @@ def _dataset(found: _Stored) -> Check:
             wrong.append(f'sample "{name}" is not in the data')
         elif now[name] != sample.hash:
             wrong.append(f'sample "{name}" has another input or target in the data')
-    return Check("dataset", what, wrong)
+    if "retrieval" not in stored:
+        return Check("dataset", what, wrong)
+    passages = found.at_hand.passages
+    if passages is None:
+        why = found.at_hand.lacking.get("passages", "the passages are not at hand")
+        return Check("dataset", what, wrong, remark=f"passages not checked: {why}")
+    wrong += [
+        f'sample "{name}": retrieval finds other passages now'
+        for name, sample in found.samples.items()
+        if list(sample.added.get("retrieved", ())) != list(passages.get(name, ()))
+    ]
+    return Check("dataset", f"{what}, passages of {len(passages)} samples", wrong)
 
 
 def _prompts(found: _Stored) -> Check:
@@ -209,19 +222,24 @@ def _request_keys(found: _Stored) -> Check:
         return Check("request keys", what, skipped=why)
     try:
         prompt = None if stored is None else Prompt(stored["name"], **stored["source"])
-        keys = [_request(found, model, prompt, line).key for line in found.lines]
+        made = [
+            (line, turn["request_key"], _request(found, model, prompt, line, place).key)
+            for line in found.lines
+            for place, turn in enumerate((*line.get("turns", ()), line))
+        ]
     except (EvalkitError, TypeError) as error:
         return Check("request keys", what, [f"the requests cannot be made again: {error}"])
     wrong = [
-        f"{_place(line)}: the request has another key"
-        for line, key in zip(found.lines, keys, strict=True)
-        if key != line["request_key"]
+        f"{_place(line)}: the request has another key" for line, stored_key, key in made if key != stored_key
     ]
-    return Check("request keys", f"{what} of {len(found.lines)} answers", wrong)
+    return Check("request keys", f"{what} of {len(made)} answers", wrong)
 
 
-def _request(found: _Stored, model: Model, prompt: Prompt | None, line: Mapping[str, Any]) -> Request:
-    sample, trial, replies = sample_of(line), line["trial"], replies_of(line)
+def _request(
+    found: _Stored, model: Model, prompt: Prompt | None, line: Mapping[str, Any], place: int
+) -> Request:
+    """Return the question of a line's conversation that stands at a place from 0."""
+    sample, trial, replies = sample_of(line), line["trial"], replies_of(line)[:place]
     question = Question(turn=len(replies)) if prompt is None else prompt.ask(sample, replies)
     if question is None:
         raise PromptError(f"{_place(line)}: the conversation ends before its last answer")
@@ -363,8 +381,8 @@ def _latencies(found: _Stored) -> Check:
 
     wrong: list[str] = []
     counts = []
+    asked = [turn for line in found.lines for turn in (*line.get("turns", ()), line)]
     for measure in ("latency", "time_to_first_token"):
-        asked = [one for line in found.lines for one in (*line.get("turns", ()), line)]
         known = [one[measure] for one in asked if one.get(measure) is not None]
         counts.append(len(known))
         for name, share in ((f"{measure}_p50", 0.5), (f"{measure}_p95", 0.95)):

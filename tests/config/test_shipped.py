@@ -17,15 +17,21 @@ def names(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", names("task"))
+# The judges read another run's outputs: tests/tasks/test_judge.py has them.
+ASKING = [name for name in names("task") if not name.startswith("judge_")]
+
+
+@pytest.mark.parametrize("name", ASKING)
 def test_task_runs_against_a_server(name: str, evalkit: Commands, server: FakeOpenAI) -> None:
     ran = evalkit(*asking(server, f"task={name}", "dataset.limit=2", "resamples=10"))
     assert ran.code == 0, ran.err
-    assert server.count == 2
-    assert evalkit.report()["task"]["name"] == name
+    report = evalkit.report()
+    assert server.count == report["counts"]["requests"] >= 2
+    assert report["dataset"]["n"] == 2
+    assert report["task"]["name"] == name
 
 
-@pytest.mark.parametrize("name", names("task"))
+@pytest.mark.parametrize("name", ASKING)
 def test_tasks_metrics_can_score_its_data(name: str) -> None:
     config = load([f"task={name}"])
     check_settings(config)

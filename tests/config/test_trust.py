@@ -36,6 +36,8 @@ DOORS = {
     "metric": "+metrics.length._target_={0}.parts.Length",
     "step": "task.postprocess=[{{_target_: {0}.parts.Shout}}]",
     "executor": "executor._target_={0}.parts.Echo",
+    "field's step": "dataset.preprocess={{text: [{{_target_: {0}.parts.Shout}}]}}",
+    "metric's step": "+metrics.accuracy.preprocess=[{{_target_: {0}.parts.Shout}}]",
 }
 
 

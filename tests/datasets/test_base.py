@@ -70,8 +70,21 @@ def test_targets_of_any_type_arrive_as_they_are(read: Read, target: Any) -> None
 @pytest.mark.parametrize("target", [None, [], [None], ["a", None]])
 def test_an_empty_target_is_refused(refusal: Refusal, target: Any) -> None:
     content = '{"t": "x"}\n' + json.dumps({"t": target})
+    remedy = "give a target or remove the row"
+    if target == []:
+        remedy += " (or set dataset.unanswerable=true where that says that there is no answer)"
     assert refusal("d.jsonl", content, FieldMap(target="t")) == (
-        'd.jsonl, line 2: the target column "t" is empty or holds null; give a target or remove the row'
+        f'd.jsonl, line 2: the target column "t" is empty or holds null; {remedy}'
+    )
+
+
+def test_an_empty_list_can_say_that_there_is_no_answer(read: Read, refusal: Refusal) -> None:
+    """Then the empty text is the right one, as in SQuAD 2.0's script; null is no such statement."""
+    content = '{"t": []}\n{"t": ["x"]}\n'
+    samples = read("d.jsonl", content, FieldMap(target="t", unanswerable=True)).samples
+    assert [one.target for one in samples] == [[""], ["x"]]
+    assert "is empty or holds null" in refusal(
+        "n.jsonl", '{"t": null}', FieldMap(target="t", unanswerable=True)
     )
 
 

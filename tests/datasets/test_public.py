@@ -102,17 +102,6 @@ def drawn(value: Any) -> Any:
     return {key: drawn(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-def answered(public: Public, sample: Sample) -> Response:
-    """An answer that is right, as few-shot examples show it; calls stand in a field of their own."""
-    task = public.task
-    if task.name != "tool_use":
-        return Response(task.prompt.answer(public.config.fewshot.answer, sample))
-    calls = json.loads(sample.target)
-    return Response("", tool_calls=[
-        {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
-    ])  # fmt: skip
-
-
 def beside(task: Task) -> set[str]:
     """The input fields that stand beside a message's text: tools and images."""
     return {one for one in (task.prompt.tools, task.prompt.images) if isinstance(one, str)}
@@ -180,10 +169,13 @@ def test_the_prompt_shows_the_input_and_never_the_target(public: Public) -> None
     assert len(task.dataset.samples) == len(public.schema["rows"])
     for sample in task.dataset.samples:
         messages = task.prompt.render(sample)
+        if task.prompt.turns is not None:
+            assert messages[-1]["content"] == sample.input[task.prompt.turns][0]
+            continue
         content = messages[-1]["content"]
         shown = content if isinstance(content, str) else content[0]["text"]
         for name, value in sample.input.items():
-            for text in filter(None, value if isinstance(value, list) else [value]):
+            for text in filter(None, flat([value])):
                 assert name in beside(task) or str(text).strip() in shown
         if task.name in {"translation", "summarization"}:
             assert all(reference not in str(messages) for reference in sample.references)
@@ -194,31 +186,43 @@ def test_an_answer_as_few_shot_examples_show_it_scores_full_marks(public: Public
     if task.name == "code":
         need_sandbox()
     check_metrics(task)
-    responses = [right_answer(public, place, one) for place, one in enumerate(task.dataset.samples)]
-    outcomes = [
-        Outcome(sample.id, 0, "", response)
-        for sample, response in zip(task.dataset.samples, responses, strict=True)
-    ]
+    outcomes = [outcome_of(public, sample, place) for place, sample in enumerate(task.dataset.samples)]
     scored = score(task, outcomes, Resampling(resamples=1))
     assert all(one.unparsed is None for one in scored.generations)
-    headline = {name for metric in scored.metrics.values() for name in metric.headline}
+    # Of what an answer is right by; what has no value has no such sample here.
+    measured = [one for one in scored.metrics.values() if one.needs_target or task.name != "grounded_qa"]
+    headline = {name for metric in measured for name in metric.headline}
     found = [one for one in scored.aggregates if one.metric in headline and not np.isnan(one.value)]
     assert found
     best = [one.maximum if one.higher_is_better else 0.0 for one in found]
     assert np.allclose([one.value for one in found], best)
 
 
-def right_answer(public: Public, place: int, sample: Sample) -> Response:
-    """An answer that is right: as an example would show it, or given with the schema.
+def right_answer(public: Public, sample: Sample, place: int) -> Response:
+    """The answer that an example shows; else the schema's, by row or by a part of the question."""
+    task, answers = public.task, public.schema.get("answers", {})
+    if isinstance(answers, list):
+        return Response(answers[place])
+    question = task.prompt.question(sample) if answers else ""
+    told = next((answer for part, answer in answers.items() if part in question), None)
+    if told is None and task.name != "tool_use":
+        told = task.prompt.answer(public.config.fewshot.answer, sample)
+    if told is not None:
+        return Response(told)
+    calls = json.loads(sample.target)  # they stand in a field of their own
+    return Response("", tool_calls=[
+        {"type": "function", "function": {**one, "arguments": json.dumps(one["arguments"])}} for one in calls
+    ])  # fmt: skip
 
-    There they are in the order of the samples, or each by a part of its question.
-    """
-    given = public.schema.get("answers", ())
-    if isinstance(given, list) and given:
-        return Response(given[place])
-    question = public.task.prompt.question(sample) if given else ""
-    told = [given[part] for part in given if part in question]
-    return Response(told[0]) if told else answered(public, sample)
+
+def outcome_of(public: Public, sample: Sample, place: int) -> Outcome:
+    """The right answer; of a conversation, the reference of every turn."""
+    turns = public.task.prompt.turns
+    if turns is None:
+        return Outcome(sample.id, 0, "", right_answer(public, sample, place))
+    replies = sample.target or ["free"] * len(sample.input[turns])
+    *earlier, last = (Outcome(sample.id, 0, "", Response(text)) for text in replies)
+    return replace(last, earlier=tuple(earlier))
 
 
 def test_examples_need_no_more_than_their_number(public: Public) -> None:

@@ -103,7 +103,7 @@ CHANGES: list[tuple[type[Metric], dict[str, Any]]] = [
     (CohenKappa, {"weights": "linear", "labels": ["x", "y", "z"]}),
     (CohenKappa, {"labels": ["x", "z"]}),
     (Distinct, {"n": [2]}),
-    (Repetition, {"n": 3}),
+    (Repetition, {"n": [3]}),
     (Length, {"types": ["tokens"]}),
     (Latency, {"types": ["p99"]}),
 ]

@@ -31,15 +31,15 @@ def test_short_empty_and_unparsed_answers() -> None:
         == values_of(Distinct(n=[1]), [None], [None])
         == {"distinct_1": 0.0}
     )
-    assert values_of(Repetition(), ["three words only"], [None]) == {"repetition": 0.0}
-    assert values_of(Repetition(), [""], [None]) == {"repetition": 0.0}
-    assert values_of(Repetition(), [None], [None]) == {"repetition": 1.0}
+    assert values_of(Repetition(n=[4]), ["three words only"], [None]) == {"repetition_4": 0.0}
+    assert values_of(Repetition(n=[4]), [""], [None]) == {"repetition_4": 0.0}
+    assert values_of(Repetition(n=[4]), [None], [None]) == {"repetition_4": 1.0}
 
 
 def test_repetition_is_the_share_of_n_grams_that_came_before() -> None:
     """'a b c a b c a b c' has six 4-grams, three of them different: 1 - 3/6 (Welleck et al. 2020)."""
-    assert values_of(Repetition(), ["a b c a b c a b c"], [None]) == {"repetition": 0.5}
-    assert values_of(Repetition(n=1), ["a b a b"], [None]) == {"repetition": 0.5}
+    assert values_of(Repetition(n=[4]), ["a b c a b c a b c"], [None]) == {"repetition_4": 0.5}
+    assert values_of(Repetition(n=[1]), ["a b a b"], [None]) == {"repetition_1": 0.5}
 
 
 def test_lengths_are_those_of_the_whole_answer() -> None:
@@ -76,4 +76,12 @@ def test_orders_below_1_and_twice_the_same_are_refused(
 def test_explanations_count_words() -> None:
     (asked,) = samples([None])
     assert Distinct().explain(generation("a b a"), asked) == "3 words, 2 of them different"
-    assert Repetition().explain(generation(None), asked) is None
+    assert Repetition(n=[4]).explain(generation(None), asked) is None
+
+
+def test_three_orders_of_repetition_are_given_and_the_longest_gates() -> None:
+    metric = Repetition()
+    assert values_of(metric, ["a b a b a b"], [None]) == pytest.approx(
+        {"repetition_2": 1 - 2 / 5, "repetition_3": 1 - 2 / 4, "repetition_4": 1 - 2 / 3}
+    )
+    assert metric.headline == ("repetition_4",)

@@ -150,7 +150,7 @@ def test_explain_names_the_fields() -> None:
     explained = Fields(schema=SCHEMA).explain(generation({"name": "Ann", "total": "21", "x": True}), one)
     assert explained == (
         "1 of 2 fields right, 2 others; lacks total: 12; has total: 21, x: true; "
-        "schema: total: string, not number"
+        'schema: $.total: "21" is no number'
     )
     assert Fields().explain(generation(None), one) == "no JSON (no JSON object)"
 
@@ -175,7 +175,7 @@ def test_the_signature_tells_every_option() -> None:
         ("no object", {}, 'the target of sample "s" is no JSON object or list'),
         (None, {}, 'sample "s" has no target'),
         ({"a": 1}, {"schema": "schema"}, 'has no column "schema" with a JSON schema'),
-        ({"a": 1}, {"schema": {"type": "objekt"}}, 'no type "objekt"'),
+        ({"a": 1}, {"schema": {"type": "objekt"}}, '"objekt" is no type'),
     ],
 )
 def test_mistakes_are_named(target: Any, options: dict[str, Any], words: str) -> None:

@@ -86,10 +86,12 @@ def test_squad_normalisation() -> None:
 
 
 def test_a_sample_without_target_is_named() -> None:
-    targets: list[list[str] | None] = [None, []]
-    for target in targets:
-        with pytest.raises(MetricError, match='rouge: sample "q-17" has no target'):
-            references_of(Sample("q-17", {}, target), "rouge")
+    with pytest.raises(MetricError, match='rouge: sample "q-17" has no target'):
+        references_of(Sample("q-17", {}, None), "rouge")
+
+
+def test_an_empty_list_of_targets_is_a_question_without_an_answer() -> None:
+    assert references_of(Sample("q-17", {}, []), "exact_match") == ("",)
 
 
 def test_streams_fill_up_with_none() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import toktok
 from commands import Commands, asking, write_lines
+from jsonschema import validate
 
 from evalkit.config.compose import load
+from evalkit.report import schema
 
 if TYPE_CHECKING:
     from fake_openai import FakeOpenAI
@@ -42,6 +45,11 @@ def test_a_field_is_prepared_and_the_row_stays(evalkit: Commands, server: FakeOp
     assert line["input"]["document"] == ROWS[0]["document"]
     assert line["added"] == {"document": sent}
     assert evalkit.report()["dataset"]["preprocess"] == {"document": "unicode:NFKC+truncate:12"}
+    validate(evalkit.report(), schema.load("report"))
+    accepted = evalkit("accept", "latest", "--reason", "first", "--allow-dirty")
+    assert accepted.code == 0, accepted.err
+    manifest = json.loads((evalkit.folder / "results/baselines/main/manifest.json").read_text("utf-8"))
+    validate(manifest, schema.load("baseline-manifest"))
     shown = evalkit("report", "latest", "--format", "markdown").out
     assert "document: unicode:NFKC+truncate:12" in shown
     assert evalkit("verify", "latest").code == 0

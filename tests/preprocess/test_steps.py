@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import toktok
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError
@@ -18,6 +18,8 @@ from evalkit.preprocess.budget import GAP
 from evalkit.preprocess.steps import STEPS, build
 from evalkit.preprocess.stopwords import LISTS
 
+# The machine may be busy, and drawing the first text builds tables.
+UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PROSE = (
     "The council met on Monday. It voted 7 to 2 for the new bridge! Mr. Lee, who paid for the study, was not "
     "there.\n\nWork begins in March. “We are glad,” said the mayor. Will it cost more? Nobody knows.\n\n"
@@ -60,6 +62,7 @@ def texts() -> st.SearchStrategy[str]:
     return st.one_of(st.lists(words, max_size=30).map(" ".join), st.text(max_size=60))
 
 
+@UNHURRIED
 @given(texts())
 def test_unicode_is_pythons_normal_form(text: str) -> None:
     for form in ("NFC", "NFKC", "NFD", "NFKD"):
@@ -79,7 +82,7 @@ def test_unicode_is_pythons_normal_form(text: str) -> None:
 def test_a_second_time_changes_nothing(one: Any) -> None:
     made = step(one)
 
-    @settings(max_examples=60, deadline=None)
+    @UNHURRIED
     @given(texts())
     def check(text: str) -> None:
         once = made(text)
@@ -89,6 +92,7 @@ def test_a_second_time_changes_nothing(one: Any) -> None:
     check()
 
 
+@UNHURRIED
 @given(texts())
 def test_stop_words_are_gone_after_the_first_time(text: str) -> None:
     made = step("words", "stop_words")
@@ -140,6 +144,7 @@ def test_marks_inside_a_sentence_end_none() -> None:
     assert step("sentences")(text) == [text]
 
 
+@UNHURRIED
 @given(texts())
 def test_sentences_hold_the_whole_text(text: str) -> None:
     assert "".join("".join(step("sentences")(text)).split()) == "".join(text.split())
@@ -211,7 +216,7 @@ def test_segment_with_words_of_ones_own(tmp_path: Path) -> None:
     assert made.signature != step("segment").signature
 
 
-@settings(max_examples=80, deadline=None)
+@UNHURRIED
 @given(
     texts(),
     st.integers(1, 20),
@@ -247,7 +252,7 @@ def test_truncation_at_sentences() -> None:
     assert both == f"The council met on Monday.{GAP}会不会更贵？没有人知道。"
 
 
-@settings(max_examples=80, deadline=None)
+@UNHURRIED
 @given(texts(), st.integers(4, 30), st.integers(0, 6), st.sampled_from(["paragraph", "sentence", "token"]))
 def test_chunks_fit_and_hold_the_whole_text(text: str, size: int, overlap: int, borders: str) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -340,6 +345,7 @@ def test_what_a_hash_stands_for_is_in_the_signature() -> None:
         ([{"stop_words": {"lists": []}}], "no words; name lists, words or a file"),
         ([{"stop_words": {"file": "/nowhere/x"}}], "/nowhere/x: cannot be read"),
         ([{"_target_": "os.system"}], "configs may run code only from evalkit"),
+        ([{"_target_": "evalkit.postprocess.text.Strip"}], "Strip is no subclass of evalkit.preprocess"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_one_line(steps: Any, said: str) -> None:

@@ -187,6 +187,8 @@ def test_replicates_without_a_value_are_left_out() -> None:
     interval = percentile_interval(replicates, 0.5)
     assert (interval.low[0], interval.high[0]) == (1.5, 2.5)
     assert np.isnan([interval.low[1], interval.high[1]]).all()
+    interval = percentile_interval(np.full((3, 2), np.nan), 0.5)
+    assert np.isnan([interval.low, interval.high]).all()
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_right_and_wrong_answers_to_the_embedded_benchmark(evalkit: Commands, se
             "schema_valid": 1 / 4,
         }
     )
-    assert "lacks rating: 3; has rating: 'two'; schema: rating: string, not integer or null" in (
+    assert "lacks rating: 3; has rating: 'two'; schema: $.rating: \"two\" is no integer or null" in (
         evalkit("show", "latest", known[3]["id"]).out
     )
     assert evalkit("verify", "latest").code == 0

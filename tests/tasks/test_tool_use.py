@@ -231,3 +231,22 @@ def test_recorded_calls_are_read_from_text(evalkit: Commands) -> None:
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert values(evalkit)["call_exact"] == 0.5
+
+
+def test_written_calls_of_a_model_without_a_field_for_them(evalkit: Commands, server: FakeOpenAI) -> None:
+    """The functions stand in the prompt, and every second answer is the right list of calls."""
+
+    def answer(body: Mapping[str, Any]) -> str:
+        asked = body["messages"][-1]["content"]
+        row = next(row for row in ROWS if asked.endswith(f"Request: {row['question']}"))
+        assert all(json.dumps(tool["function"]["name"]) in asked for tool in row["tools"])
+        calls = [{"name": one.name, "arguments": json.loads(one.text)} for one in right(row).tool_calls]
+        return f"```json\n{json.dumps(calls)}\n```" if ROWS.index(row) % 2 else "I would rather talk."
+
+    server.settings.answer = answer
+    ran = evalkit(*asking(server, "task=tool_use_text", "resamples=10", "dataset.limit=10"))
+    assert ran.code == 0, ran.err
+    assert "tools" not in server.requests[0].body
+    assert values(evalkit) | {"no_call": 0} == {
+        **dict.fromkeys(("call_name", "call_exact", "call_arguments"), 0.5), "call_valid": 1.0, "no_call": 0,
+    }  # fmt: skip

@@ -80,7 +80,7 @@ def test_captions_are_scored_by_the_best_reference(evalkit: Commands, server: Fa
     answering(server, CAPTIONS, lambda row: str(row["target"][1]))
     ran = evalkit(*asking(server, "task=captioning", QUICK))
     assert ran.code == 0, ran.err
-    assert server.count == len(CAPTIONS) == 20
+    assert server.count == len(CAPTIONS) == 40
     found = values(evalkit)
     assert (found["rouge1"], found["rougeL"], found["chrf"]) == (1.0, 1.0, 100.0)
 

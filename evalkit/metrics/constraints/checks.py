@@ -133,7 +133,7 @@ def is_json(text: str) -> str | None:
 
 
 def json_schema(text: str, *, schema: Mapping[str, Any]) -> str | None:
-    """The whole text is JSON that a schema allows (evalkit.metrics.schema says what of schemas is known)."""
+    """The whole text is JSON that a schema allows (evalkit.json_schema says what of schemas is known)."""
     value, broken = _parsed(text)
     return broken or problem(value, schema)
 

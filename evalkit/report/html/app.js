@@ -154,7 +154,7 @@
 
   function textOf(row, one) {
     const before = one.before || {};
-    return [row.id, ...one.input.map(([, text]) => text), one.target, one.output, one.prediction, one.failure, before.output]
+    return [row.id, ...one.input.map(([, text]) => text), one.target, one.output, one.prediction, one.failure, before.output, ...(one.talk || []).flat()]
       .filter(Boolean).join("\n").toLowerCase();
   }
 
@@ -275,6 +275,7 @@
     if (row.scores && row.scores.length) yield scores(row);
     for (const [name, text] of one.input) yield* block(name, text);
     if (one.target !== null) yield* block("target", one.target);
+    if (one.talk) yield* conversation(one.talk);
     yield* answer(one);
     if (one.request.length) {
       yield folded(
@@ -307,6 +308,14 @@
     yield node("div", { class: "text", dir: "auto" }, text === "" ? node("span", { class: "note" }, "(empty)") : text);
   }
 
+  function* conversation(talk) {
+    for (const [place, [user, reply]] of talk.entries()) {
+      const turn = talk.length > 1 ? `, turn ${place + 1}` : "";
+      yield* block(`user${turn}`, user);
+      if (reply !== null) yield* block(`reply${turn}`, reply);
+    }
+  }
+
   function* answer(one) {
     if (one.failure) yield* block("failure", one.failure);
     else {
@@ -315,9 +324,9 @@
         yield node("h3", null, "output, changed from the baseline's");
         yield difference(old, one.output);
         yield folded("Both outputs", [...block("baseline", old), ...block("here", one.output)]);
-      } else yield* block(old === one.output ? "output, the same as the baseline's" : "output", one.output);
+      } else if (!one.talk) yield* block(old === one.output ? "output, the same as the baseline's" : "output", one.output);
       if (one.unparsed) yield* block("not parsed", one.unparsed);
-      else if (one.prediction !== null && one.prediction !== one.output) yield* block("prediction", one.prediction);
+      else if (one.prediction !== null && one.prediction !== (one.talk ? one.talk[one.talk.length - 1][1] : one.output)) yield* block("prediction", one.prediction);
     }
     if (one.before && one.before.failure) yield* block("the baseline's failure", one.before.failure);
   }

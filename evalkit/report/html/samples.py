@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.records import TURNS
 from evalkit.report.base import Report
 from evalkit.report.html.base import Against, Before
+from evalkit.report.line import answer_text
 from evalkit.report.markdown import harmless
 from evalkit.report.requests import Requests, text_in
 from evalkit.report.scores import Scores
@@ -106,18 +108,25 @@ def _batches(lines: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _body(line: Line, requests: Requests, before: Before | None) -> dict[str, Any]:
+    talk = requests.talk(line)
     body: dict[str, Any] = {
-        "input": [[harmless(name), shown(value)] for name, value in line["input"].items()],
+        "input": [
+            [harmless(name), shown(value)]
+            for name, value in line["input"].items()
+            if not talk or name != TURNS
+        ],
         "target": None if line["target"] is None else shown(line["target"]),
         "facts": [[harmless(name), shown(value)] for name, value in _facts(line)],
         "request": [
             [harmless(str(one["role"])), shown(text_in(one))] for one in requests.messages(line) or ()
         ],
     }
+    if talk:
+        body["talk"] = [[shown(user), None if reply is None else shown(reply)] for user, reply in talk]
     if "failure" in line:
         body["failure"] = _failure(line["failure"])
     else:
-        body["output"] = shown(line["output"])
+        body["output"] = shown(answer_text(line))
         body["prediction"] = None if line["prediction"] is None else shown(line["prediction"])
         if "unparsed" in line:
             body["unparsed"] = harmless(line["unparsed"])
@@ -165,7 +174,7 @@ def _preview(line: Line) -> str:
 
 
 def _answer(line: Line) -> str:
-    return _answer_of(line.get("output"), line.get("failure"))
+    return _answer_of(None if "failure" in line else answer_text(line), line.get("failure"))
 
 
 def _answer_of(output: str | None, failure: Mapping[str, Any] | None) -> str:

@@ -236,6 +236,44 @@ def test_trials_stand_apart(tmp_path: Path, watched: Watched) -> None:
     expect(tab.locator(".row .id")).to_have_text(["q1 · trial 0", "q1 · trial 1"])
 
 
+def talk(folder: Path, turns: list[str], replies: list[str], beside: Any = None) -> Path:
+    """A page of one conversation."""
+    made = report(
+        "20260102-030405-abcdef",
+        aggregate("exact_match", 0.5, signature="norm:squad|case:lc"),
+        config={"prompt": {"turns": "turns"}},
+    )
+    *earlier, last = replies
+    asked = line("q1", last, input={"turns": turns}, turns=[{"output": one} for one in earlier])
+    return write_page(folder, stored(folder, [asked], made), beside)
+
+
+def test_a_conversation_is_shown_turn_by_turn(tmp_path: Path, watched: Watched) -> None:
+    tab = watched.open(talk(tmp_path, ["Who?", "Sure?"], ["Ada", "Yes, Ada"]), "#sample-1")
+    headings = ["user, turn 1", "reply, turn 1", "user, turn 2", "reply, turn 2"]
+    assert [one for one in tab.locator("#detail h3").all_inner_texts() if "turn " in one] == headings
+    assert "turns" not in tab.locator("#detail h3").all_inner_texts()
+    texts = tab.locator("#detail .text").all_inner_texts()
+    assert [one for one in texts if one in {"Who?", "Ada", "Sure?", "Yes, Ada"}] == [
+        *("Who?", "Ada", "Sure?", "Yes, Ada")
+    ]
+    assert "output" not in tab.locator("#detail h3").all_inner_texts()
+
+
+def test_every_reply_that_changed_is_marked(tmp_path: Path, watched: Watched) -> None:
+    old = "turn 1: Ada\nturn 2: No"
+    beside = against({"q1": Before(old, "No", statistics={"exact_match": [0, 1]})})
+    tab = watched.open(talk(tmp_path, ["Who?", "Sure?"], ["Bo", "No"], beside), "#sample-1")
+    assert tab.locator("#detail del").all_inner_texts() == ["Ada"]
+    assert tab.locator("#detail ins").all_inner_texts() == ["Bo"]
+
+
+def test_hostile_turns_are_shown_and_do_nothing(tmp_path: Path, watched: Watched) -> None:
+    tab = watched.open(talk(tmp_path, HOSTILE, HOSTILE), "#sample-1")
+    assert tab.locator("#detail h3", has_text="reply, turn").count() == len(HOSTILE)
+    assert tab.locator(FOREIGN).count() == 0
+
+
 DIFFERENCES = [
     ("The cat sat.", "The dog sat.", ["cat"], ["dog"]),
     ("one two three", "one three", ["two "], []),
