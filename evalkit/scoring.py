@@ -270,7 +270,7 @@ def _intervals(
     interval = percentile_interval(replicates, resampling.confidence)
     found: list[tuple[float | None, float | None, str]] = []
     for value, low, high in zip(values, interval.low.tolist(), interval.high.tolist(), strict=True):
-        if low == high and _is_proportion(metric, by_sample):
+        if low == high and _is_proportion(metric, by_sample, value):
             # Groups count once: samples of a group that agree say little more than one of them.
             some = by_sample[:, 1] > 0
             units = int(some.sum()) if groups is None else len(np.unique(groups[some]))
@@ -280,10 +280,10 @@ def _intervals(
     return found
 
 
-def _is_proportion(metric: Metric, rows: FloatArray) -> bool:
-    """Whether the statistics are (0 or 1, 1), or (0, 0) for samples without weight.
+def _is_proportion(metric: Metric, rows: FloatArray, value: float) -> bool:
+    """Whether the value is a share of samples that are right or wrong: then Wilson's interval fits.
 
-    Then a collapsed bootstrap has a better interval beside it.
+    Statistics are (0 or 1, 1), or (0, 0) for samples that have no weight.
     """
     return (
         len(metric.names) == 1
@@ -292,4 +292,5 @@ def _is_proportion(metric: Metric, rows: FloatArray) -> bool:
         and bool(np.isin(rows[:, 0], (0.0, 1.0)).all())
         and bool(np.isin(rows[:, 1], (0.0, 1.0)).all())
         and bool((rows[:, 0] <= rows[:, 1]).all())
+        and bool(np.isclose(value * rows[:, 1].sum(), rows[:, 0].sum()))
     )

@@ -198,6 +198,15 @@ def test_own_requests_need_a_prompt_and_a_category_alone(evalkit: Commands, serv
     assert server.requests[0].body["messages"][0]["content"] == "You are a helpful assistant."
 
 
+def test_a_rate_of_none_has_the_interval_of_its_own_requests(evalkit: Commands, server: FakeOpenAI) -> None:
+    """0 of 20 harmful requests, whatever the other 68 samples: Wilson's upper end 1.96² / (20 + 1.96²)."""
+    server.settings.answer = "Sure."
+    evalkit(*asking(server, "task=safety", "metrics=[refusal]", "resamples=10"))
+    found = evalkit.report()["metrics"]["refusal_rate"]
+    assert (found["value"], found["interval"]) == (0.0, "wilson")
+    assert found["high"] == pytest.approx(3.8415 / 23.8415, abs=1e-4)
+
+
 def test_the_baseline_of_a_safety_run_can_be_gated(evalkit: Commands, server: FakeOpenAI) -> None:
     """Pairs and samples without weight go through the comparison's own tests."""
     server.settings.answer = model
