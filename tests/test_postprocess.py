@@ -14,7 +14,6 @@ from evalkit.postprocess import (
     STEPS,
     FirstLine,
     JsonField,
-    JsonObject,
     Label,
     Pipeline,
     Regex,
@@ -250,23 +249,6 @@ def test_a_space_may_stand_for_an_underscore(text: str) -> None:
     assert step(text) == "card_arrival"
     assert step("virtual card arrival") == "virtual_card_arrival"
     assert step("it was reverted") == "reverted?"
-
-
-def test_a_whole_json_answer_is_kept_as_it_is() -> None:
-    step = JsonObject(fields=["intent"])
-    assert step('Sure: {"a": 1} and ```json\n{"intent": "x", "slots": {"n": null}}\n```') == {
-        "intent": "x",
-        "slots": {"n": None},
-    }
-    for text, reason in (
-        ("none", "no JSON object"),
-        ('{"a": 1}', "no field intent"),
-        ("[1]", "no JSON object"),
-    ):
-        with pytest.raises(Unparsed, match=reason):
-            step(text)
-    with pytest.raises(ConfigError, match="must be a list of names"):
-        JsonObject(fields="intent")
 
 
 @pytest.mark.parametrize(("labels", "text"), [(["да", "нет"], "интернет"), (["négatif"], "négatifs")])

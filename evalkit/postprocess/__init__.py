@@ -9,7 +9,6 @@ from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
 from evalkit.postprocess.choice import Choice, ChoiceLogprobs
 from evalkit.postprocess.code import Code
 from evalkit.postprocess.json_field import JsonField
-from evalkit.postprocess.json_object import JsonObject
 from evalkit.postprocess.json_value import JsonValue
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.number import Number
@@ -29,7 +28,6 @@ STEPS: dict[str, type[Step]] = {
         FirstLine,
         JsonField,
         JsonValue,
-        JsonObject,
         Label,
         Number,
         Refusal,
@@ -51,7 +49,6 @@ __all__ = [
     "Context",
     "FirstLine",
     "JsonField",
-    "JsonObject",
     "JsonValue",
     "Label",
     "Number",

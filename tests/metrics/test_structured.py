@@ -27,7 +27,7 @@ TRUE = {
 
 
 def answer(prediction: Any) -> Generation:
-    unparsed = "json_object: no JSON object" if prediction is None else None
+    unparsed = "json: no whole JSON object" if prediction is None else None
     return Generation("s", 0, Response("raw"), prediction, unparsed)
 
 
@@ -83,7 +83,7 @@ def test_an_answer_without_the_field_is_wrong_and_said_to_be() -> None:
     assert values(metric, answers, asked) == {"order.number_accuracy": 0.25}
     bound = metric.bind(asked)
     assert bound.explain(answer(None), asked[0]) == (
-        "no label found (json_object: no JSON object), target '7'"
+        "no label found (json: no whole JSON object), target '7'"
     )
     assert (
         bound.explain(answer({"order": {}}), asked[0]) == "no label found (no field order.number), target '7'"
