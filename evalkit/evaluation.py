@@ -13,17 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cache.sqlite import SqliteCache
-from evalkit.config.build import (
-    asked_by,
-    build_cache,
-    build_executor,
-    build_mode,
-    build_model,
-    build_task,
-    pinned,
-    trials_of,
-)
+from evalkit.config.build import build_cache, build_executor, build_mode, build_task
 from evalkit.config.check import check_settings, public
+from evalkit.config.data import pinned
+from evalkit.config.model import build_model, trials_of
+from evalkit.config.scores import asked_by
 from evalkit.errors import DatasetError, RequestError, RunStopped
 from evalkit.report.base import Report
 
@@ -68,8 +62,8 @@ def stored_answers(report: Report) -> Answers:
 
     def find(keys: Sequence[str]) -> dict[str, list[Generation]]:
         from evalkit.client.base import answers_in
-        from evalkit.config.build import build_postprocess
         from evalkit.config.compose import from_plain
+        from evalkit.config.prompting import build_postprocess
         from evalkit.records import Outcome, Request, Response
         from evalkit.scoring import generate
 
@@ -264,8 +258,9 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     The new report has an id and folder of its own, in the run's results folder unless results_dir is given,
     and names the run as its parent. ConfigError for an override that would change what was asked.
     """
-    from evalkit.config.build import asked, build_postprocess, metrics_of
+    from evalkit.config.prompting import build_postprocess
     from evalkit.config.rescore import rescoring_settings
+    from evalkit.config.scores import asked, metrics_of
     from evalkit.datasets.base import Dataset
     from evalkit.report.again import Rescoring, rescored_lines, rescored_report, stored
     from evalkit.report.find import results_of

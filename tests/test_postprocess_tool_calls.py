@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.config.build import build_postprocess
+from evalkit.config.prompting import build_postprocess
 from evalkit.errors import ConfigError
 from evalkit.postprocess import Context, Unparsed
 from evalkit.records import Response, Sample

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.config.build import build_postprocess, build_prompt
 from evalkit.config.compose import load
+from evalkit.config.prompting import build_postprocess, build_prompt
 from evalkit.errors import PromptError
 from evalkit.prompts import Prompt, parts_of
 from evalkit.records import Sample

@@ -35,6 +35,6 @@ def tokens(asked: Mapping[str, Any], body: bytes) -> tuple[int, int]:
 
 @cache
 def _endpoints() -> dict[str, Any]:
-    from evalkit.config.build import build_endpoints
+    from evalkit.config.model import build_endpoints
 
     return build_endpoints()

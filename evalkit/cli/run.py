@@ -101,8 +101,8 @@ def perform(config: RunConfig, words: Sequence[str] = ()) -> Finished:
     """Evaluate with progress on the terminal; `words` are the command line's, for the report."""
     from evalkit.cli.interrupts import heeding
     from evalkit.cli.progress import ProgressView
-    from evalkit.config.build import build_prices
     from evalkit.config.check import public_override
+    from evalkit.config.model import build_prices
     from evalkit.evaluation import evaluate
     from evalkit.executors.halt import Halt
 

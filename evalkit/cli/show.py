@@ -165,8 +165,8 @@ def _scores(report: Report, line: Mapping[str, Any]) -> Iterator[str]:
     """Yield each metric's value on this sample alone, with its reason where it gives one."""
     import numpy as np
 
-    from evalkit.config.build import metrics_of
     from evalkit.config.compose import from_plain
+    from evalkit.config.scores import metrics_of
 
     generation, sample = generation_of(line), sample_of(line)
     targets = [sample_of(one) for one in report.samples()]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from evalkit.config.build import build_data, build_model, build_passages, build_postprocess
 from evalkit.config.compose import from_plain
+from evalkit.config.data import build_data, build_passages
+from evalkit.config.model import build_model
 from evalkit.config.passages import build_lookup
+from evalkit.config.prompting import build_postprocess
 from evalkit.config.spending import build_budget
 from evalkit.errors import EvalkitError
 from evalkit.report.verify import AtHand

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import tokens
 from evalkit.client.base import Prices
-from evalkit.config.build import build_mode, build_model, build_task, trials_of
+from evalkit.config.build import build_mode, build_task
 from evalkit.config.check import check_settings
 from evalkit.config.gate import policy_of
+from evalkit.config.model import build_model, trials_of
 from evalkit.config.spending import build_budget
 from evalkit.planning.conversation import ahead, longer_most
 from evalkit.planning.history import Answers, history

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from evalkit.client.base import Model
-from evalkit.config.build import build_model
 from evalkit.config.compose import load
+from evalkit.config.model import build_model
 from evalkit.errors import ModelError
 from evalkit.records import Question, Sample
 

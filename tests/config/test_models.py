@@ -11,8 +11,8 @@ import pytest
 from commands import Commands, write
 from fake_openai import FakeOpenAI, Reply
 
-from evalkit.config.build import build_model
 from evalkit.config.compose import load
+from evalkit.config.model import build_model
 from evalkit.search_path import shipped
 
 KEY = "planted-key-8f2b61c09d4e7a35"

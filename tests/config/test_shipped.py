@@ -4,9 +4,10 @@ import pytest
 from commands import Commands, asking
 from fake_openai import FakeOpenAI
 
-from evalkit.config.build import build_model, build_task
+from evalkit.config.build import build_task
 from evalkit.config.check import check_settings
 from evalkit.config.compose import load
+from evalkit.config.model import build_model
 from evalkit.scoring import check_metrics
 from evalkit.search_path import shipped
 

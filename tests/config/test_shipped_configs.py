@@ -12,18 +12,13 @@ import pytest
 
 from evalkit import search_path
 from evalkit.cli.list import choices
-from evalkit.config.build import (
-    build_data,
-    build_dataset,
-    build_executor,
-    build_metrics,
-    build_mode,
-    build_model,
-    build_postprocess,
-    build_prompt,
-)
+from evalkit.config.build import build_executor, build_mode
 from evalkit.config.compose import load
+from evalkit.config.data import build_data, build_dataset
 from evalkit.config.gate import policy_of
+from evalkit.config.model import build_model
+from evalkit.config.prompting import build_postprocess, build_prompt
+from evalkit.config.scores import build_metrics
 from evalkit.records import Question, Sample
 
 CONFIGS = search_path.shipped("configs")

@@ -6,8 +6,9 @@ import pytest
 from commands import Commands, asking, write, write_lines
 from fake_openai import FakeOpenAI
 
-from evalkit.config.build import build_metrics, build_mode
+from evalkit.config.build import build_mode
 from evalkit.config.compose import load
+from evalkit.config.scores import build_metrics
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.rouge import Rouge
 
@@ -25,7 +26,7 @@ def setting(path: str, *words: str) -> Any:
         (["dataset=jsonl", "dataset.input.question=q"], "dataset.input", {"question": "q"}),
         (["dataset=jsonl", "dataset.input={a: b, c: d}"], "dataset.input", {"a": "b", "c": "d"}),
         (["dataset=jsonl", "dataset.target=answers.text"], "dataset.target", "answers.text"),
-        (["dataset=jsonl", "dataset.input.text=0"], "dataset.input.text", "0"),
+        (["dataset=jsonl", "dataset.input.text=0"], "dataset.input.text", 0),  # read as the column "0"
         (["model=recorded", "model.output=outputs.GPT4-5shot"], "model.output", "outputs.GPT4-5shot"),
         (["model=openai", "model.name=gpt-4.1"], "model.name", "gpt-4.1"),
         (["model=openai", "model.name=org/model:7b-q4"], "model.name", "org/model:7b-q4"),

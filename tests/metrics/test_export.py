@@ -12,8 +12,8 @@ from evaluate_scripts import modules_kept
 from metrics.material import values_of
 from metrics.test_contract import corpus
 
-from evalkit.config.build import build_metrics
 from evalkit.config.compose import load
+from evalkit.config.scores import build_metrics
 from evalkit.metrics.code import PassAtK
 from evalkit.metrics.export import compute
 

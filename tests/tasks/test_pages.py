@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.config.build import build_metrics, build_postprocess
 from evalkit.config.compose import load
+from evalkit.config.prompting import build_postprocess
+from evalkit.config.scores import build_metrics
 
 DOCS = Path(__file__).parents[2] / "docs" / "tasks"
 PAGES = ("chat", "customer_service")
