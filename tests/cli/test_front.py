@@ -37,7 +37,7 @@ def test_help_of_run_shows_choices_flags_and_exit_codes(evalkit: Commands) -> No
     write(evalkit.folder / "configs/task/mine.yaml", "# @package _global_\n# Mine\n")
     text = evalkit("run", "task=whatever", "-h").out
     for word in [
-        "mine, qa, sentiment",
+        "math, mine, multiple_choice",
         "gpt-4.1",
         "--cfg job",
         "-m, --multirun",

@@ -110,7 +110,7 @@ class TestStandardInput:
     def test_errors_say_standard_input(self, run: Commands) -> None:
         done = run.process(*COMMON, "dataset=jsonl", "dataset.path=-", input='{"id": 1}\n')
         assert done.code == 2
-        assert 'evalkit: standard input, line 1: no column "label" for dataset.target' in done.err
+        assert 'evalkit: standard input, line 1: no column "text" for dataset.input.text' in done.err
 
     def test_an_empty_pipe_is_told(self, run: Commands) -> None:
         done = run.process(*COMMON, "dataset=jsonl", "dataset.path=-", input="")
