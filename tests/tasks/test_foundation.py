@@ -1,4 +1,4 @@
-"""Sentiment, qa, summarization and translation from the command line: answers whose scores are known by hand."""
+"""The first four tasks from the command line: answers whose scores are known by hand."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_summary_of_half_the_words(evalkit: Commands, server: FakeOpenAI) -> N
 def test_translations_word_for_word_are_a_hundred_and_others_none(
     evalkit: Commands, server: FakeOpenAI
 ) -> None:
-    known = {row["en"]: row["de"] for row in rows("translation", 6)}
+    known: dict[str, str] = {row["en"]: row["de"] for row in rows("translation", 6)}
 
     def answer(body: Mapping[str, Any]) -> str:
         return next(german for english, german in known.items() if asked(body).endswith(english))
