@@ -40,6 +40,11 @@ class Distinct(MeanMetric):
         """For example `n:1,2,3|mean:texts|tok:unicode`."""
         return options_text({"n": ",".join(map(str, self.n)), "mean": "texts", "tok": "unicode"})
 
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """None: a right answer may well say a word twice. Gate by naming one."""
+        return ()
+
     def score(self, prediction: str, references: tuple[str, ...]) -> list[float]:  # noqa: ARG002
         """Return the share of each order."""
         found = words(prediction)
