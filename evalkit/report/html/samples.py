@@ -112,8 +112,8 @@ def _body(line: Line, requests: Requests, before: Before | None) -> dict[str, An
     body: dict[str, Any] = {
         "input": [
             [harmless(name), shown(value)]
-            for name, value in line["input"].items()
-            if not talk or name != TURNS
+            for name, value in _fields(line)
+            if value is not None and not (talk and name == TURNS)
         ],
         "target": None if line["target"] is None else shown(line["target"]),
         "facts": [[harmless(name), shown(value)] for name, value in _facts(line)],
@@ -133,6 +133,13 @@ def _body(line: Line, requests: Requests, before: Before | None) -> dict[str, An
     if before is not None:
         body["before"] = _before(before)
     return body
+
+
+def _fields(line: Line) -> Iterator[tuple[str, Any]]:
+    """Yield what templates saw: the row's fields, and what evalkit added to them."""
+    yield from line["input"].items()
+    for name, value in line.get("added", {}).items():
+        yield f"{name} (added)", value
 
 
 def _before(one: Before) -> dict[str, Any]:
