@@ -30,7 +30,8 @@ _NUMBER = re.compile(
         \{{[ ]*(?P<above>-?{_PLAIN})[ ]*\}}[ ]?\{{[ ]*(?P<below>-?{_PLAIN})[ ]*\}}
         | (?P<top>\d)(?P<bottom>\d) )
       | (?<![A-Za-z0-9_])(?<![0-9]\.)(?:
-          (?:(?P<whole>\d{{1,9}})[ ])?(?P<numerator>\d{{1,30}})/(?P<denominator>\d{{1,30}})(?![\d/])
+          (?:(?P<whole>\d{{1,9}})[ ])?
+          (?P<numerator>\d{{1,{_LONGEST}}})/(?P<denominator>\d{{1,{_LONGEST}}})(?![\d/])
         | (?P<plain>{_PLAIN})(?:[eE](?P<power>[-+]?\d{{1,4}})(?![A-Za-z0-9]))?
       )
     )

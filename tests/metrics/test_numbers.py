@@ -89,7 +89,7 @@ def test_what_is_announced_is_found_as_it_stands() -> None:
     assert boxed_in(r"\boxed{\frac{1}{2}} and \boxed{\text{a {b}}}") == r"\text{a {b}}"
 
 
-@given(st.fractions(max_denominator=10**6))
+@given(st.fractions(-(10**250), 10**250, max_denominator=10**6))
 def test_a_spelled_number_is_read_back_exactly(value: Fraction) -> None:
     found = numbers_in(plain(spelled(value)))
     assert [one.value for one in found] == [value]
