@@ -41,6 +41,7 @@ KEPT = {
     "omegaconf": {"config", "cli"},
     "sacrebleu": {"metrics"},
     "rouge_score": {"metrics"},
+    "rouge_score_rs": {"metrics"},
     "jieba": {"preprocess", "retrieval"},
     "bm25s": {"retrieval"},
     "evaluate": {"evaluate_modules"},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import random
 import string
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,18 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer
 
 from evalkit.errors import MetricError
-from evalkit.metrics.rouge import TYPES, Rouge
+from evalkit.metrics.rouge import COMPILED, TYPES, Rouge, compiled
 
 if TYPE_CHECKING:
     from metrics.conftest import Rows
+
+
+@pytest.fixture(autouse=True, params=["compiled", "reference"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here holds with the compiled code, and where it is not installed."""
+    if request.param == "reference":
+        monkeypatch.setitem(sys.modules, COMPILED, None)
+    assert compiled() is (request.param == "compiled")
 
 
 def package_means(
@@ -205,3 +214,32 @@ def test_ten_thousand_words_are_scored() -> None:
     found = values_of(Rouge(), [prediction], ["two words"])
     assert found["rouge1"] == pytest.approx(2 * 0.0002 / 1.0002, abs=1e-12)
     assert rows_of(Rouge(tokenizer="unicode"), ["two words"], [prediction])[0, 2] == found["rougeL"]
+
+
+def test_pairs_are_equal_to_the_last_digit_however_they_are_scored() -> None:
+    """Random words and all pairs of edge cases, with stemming; benchmarks/speed/rouge.py has 20,000 pairs."""
+    rng = random.Random(5)
+    known = [
+        "the",
+        "a",
+        "dogs",
+        "barked",
+        "barking",
+        "agreed",
+        "happily",
+        "3.14",
+        "don't",
+        "\n",
+        ".",
+        "天",
+        "é",
+    ]
+    pairs = list(itertools.product(EDGE_TEXTS, EDGE_TEXTS))
+    pairs += [(" ".join(rng.choices(known, k=rng.randrange(60))), " ".join(rng.choices(known, k=60)))
+              for _ in range(300)]  # fmt: skip
+    metric = Rouge(use_stemmer=True, tokenizer="rouge_score")
+    rows = rows_of(metric, [one for one, _ in pairs], [other for _, other in pairs])
+    scorer = RougeScorer(list(TYPES), use_stemmer=True)
+    for row, (prediction, reference) in zip(rows, pairs, strict=True):
+        scores = scorer.score(reference, prediction)
+        assert row[:-1].tolist() == [scores[name].fmeasure for name in TYPES]
