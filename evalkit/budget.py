@@ -7,7 +7,7 @@ was used then takes its place. So requests in flight together can never spend mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from evalkit.client.base import Prices
@@ -29,8 +29,12 @@ def price(usage: Usage, prices: Prices, *, batch: bool = False) -> float:
 
 def add(one: Usage, other: Usage) -> Usage:
     """Return the tokens of both."""
-    mine, others = asdict(one), asdict(other)
-    return Usage(**{name: mine[name] + others[name] for name in mine})
+    return Usage(
+        one.prompt + other.prompt,
+        one.completion + other.completion,
+        one.cached + other.cached,
+        one.reasoning + other.reasoning,
+    )
 
 
 @dataclass
@@ -93,6 +97,7 @@ class Budget:
             self.unknown_attempts += 1
         else:
             self.used = add(self.used, usage)
+        self._worst.pop(request.key, None)
 
     def worst(self, request: Request) -> Usage:
         """Return the most tokens that one attempt may use."""

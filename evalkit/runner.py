@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
+from evalkit.asking import following, jobs_of
 from evalkit.cache import flight
 from evalkit.cache.base import Cache, Entry, Mode
 from evalkit.cache.explain import nearest
@@ -16,19 +21,19 @@ from evalkit.errors import ReplayMiss, RequestError, RunStopped
 from evalkit.executors.base import Executor, Job, outcomes_of
 from evalkit.executors.halt import Halt
 from evalkit.executors.loop import run_to_end
-from evalkit.records import (
-    ENDED_EARLY,
-    INTERRUPTED,
-    STOPPED,
-    Outcome,
-    Question,
-    Request,
-    Sample,
-    content_hash,
-)
+from evalkit.outcomes import Keys, Outcomes
+from evalkit.records import ENDED_EARLY, INTERRUPTED, STOPPED, Outcome, Request
+from evalkit.spool import Spool
 from evalkit.task import Task
 
+if TYPE_CHECKING:
+    from evalkit.cache.flight import Claim
+
 NAMED = 5
+BATCH = 500
+"""Requests that are looked up together."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,19 +49,16 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-Found = dict[tuple[str, int], Outcome]
-"""Outcomes by sample id and trial."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What a run brought in: outcomes in dataset order, trials together; hashes of what was asked, by place.
+    """What a run brought in: outcomes in dataset order, trials together.
 
-    Of a conversation it is the hash of its last question. `timing` is what the executor says of its sending.
+    `timing` is what the executor says of its sending.
     """
 
     outcomes: Sequence[Outcome]
-    prompt_hashes: dict[tuple[str, int], str] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -72,30 +74,6 @@ class Stopped(RunStopped):
     def __init__(self, error: RunStopped, collected: Collected) -> None:
         super().__init__(str(error))
         self.collected = collected
-
-
-def jobs_of(task: Task, model: Model, trials: int) -> list[Job]:
-    """Return what is asked of every sample and trial, in dataset order; conversations begin."""
-    jobs: list[Job] = []
-    for sample in task.dataset.samples:
-        trial = 0
-        while trial < trials:
-            job = _job(task, model, sample, trial)
-            jobs.append(job)
-            trial += job.request.choices
-    return jobs
-
-
-def _job(task: Task, model: Model, sample: Sample, trial: int) -> Job:
-    asked = task.asked(sample, trial)
-    question = task.prompt.ask(asked) if model.needs_prompt or task.prompt.turns else Question()
-    assert question is not None  # a conversation begins with a question
-    return Job(sample.id, trial, model.request(asked, question, trial), _hash(question, model))
-
-
-def _hash(question: Question, model: Model) -> str | None:
-    """Return the hash of the messages that are sent."""
-    return content_hash([dict(one) for one in question.messages]) if model.needs_prompt else None
 
 
 def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
@@ -118,132 +96,159 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     not answered then has a Failure of kind `interrupted`. Raises ReplayMiss when replaying and an answer is
     absent, Stopped when the server makes going on pointless; answers that came before are in the cache.
     """
-    jobs = jobs_of(task, model, trials)
-    tally = _Tally(sum(job.request.choices for job in jobs), listen)
+    # All of them before the first is sent: a template that fails for the last sample fails for nothing.
+    questions = _Round(jobs_of(task, model, trials))
+    outcomes = Outcomes(questions.choices)
+    tally = _Tally(len(outcomes), listen)
     kept = cache if model.cacheable else None
-    asking = _Asking(model, executor, kept if mode.writes else None, tally, halt or Halt())
-    talks = Conversations(task, model)
-    places = [(job.sample_id, job.trial + choice) for job in jobs for choice in range(job.request.choices)]
+    asking = _Asking(model, executor, kept, mode, outcomes, tally, halt or Halt())
     sending = False
-    while jobs:
-        found = from_cache(jobs, model, kept if mode.reads else None)
-        for outcome in found.values():
-            tally.add(outcome)
-        missing = _without(jobs, found)
+    while len(questions.jobs):
+        found = asking.look_up(questions)
+        missing = questions.open
         if missing and mode is Mode.REPLAY and model.cacheable:
-            raise _replay_miss(missing, cache)
+            raise _replay_miss([questions.jobs[number] for number in missing[:NAMED]], len(missing), cache)
         if missing:
             if not sending:
                 before_sending()
                 sending = True
             if found:
-                different = len({job.request.key for job in missing})
-                say(f"{task.name}: {different} requests to send, {len(found)} answers are in the cache")
-            found |= asking.ask_all(missing, together=mode.reads)
-        jobs = talks.after(jobs, found)
-        tally.more(len(jobs))
-    collected = Collected([talks.ended[place] for place in places], talks.hashes, executor.timing)
+                different = len(questions.to_ask)
+                say(f"{task.name}: {different} requests to send, {found} answers are in the cache")
+            asking.ask_all(questions)
+        questions = _Round(following(task, model, questions.jobs, outcomes))
+        tally.more(questions.choices)
+    collected = Collected(outcomes, executor.timing)
     if asking.stopped is not None:
         raise Stopped(asking.stopped, collected)
     return collected
 
 
-class Conversations:
-    """What was asked and answered so far, sample by sample and trial by trial.
+class _Round:
+    """The questions that are asked next, by number, and which of them have their outcomes.
 
-    `ended` holds the outcome of each place whose last question is answered, or failed; `hashes` those of the
-    messages of the last question.
+    `first` is, for each, the first that asks the same: of identical requests (equal samples) one is sent.
     """
 
-    def __init__(self, task: Task, model: Model) -> None:
-        self._task, self._model = task, model
-        self._samples = {one.id: one for one in task.dataset.samples}
-        self._earlier: dict[tuple[str, int], tuple[Outcome, ...]] = {}
-        self.ended: Found = {}
-        self.hashes: dict[tuple[str, int], str] = {}
-
-    def after(self, jobs: Sequence[Job], found: Found) -> list[Job]:
-        """Take in the outcomes of these jobs; return the questions that follow on them."""
-        later: list[Job] = []
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.jobs: Spool[Job] = Spool()
+        self.choices = 0
+        keys = Keys()
         for job in jobs:
-            for trial in range(job.trial, job.trial + job.request.choices):
-                place = (job.sample_id, trial)
-                if job.prompt_hash is not None:
-                    self.hashes[place] = job.prompt_hash
-                following = self._following(place, found[place])
-                if following is None:
-                    self.ended[place] = replace(found[place], earlier=self._earlier.pop(place, ()))
-                else:
-                    self._earlier[place] = (*self._earlier.get(place, ()), found[place])
-                    later.append(following)
-        return later
+            keys.add(job.request.key)
+            self.choices += job.request.choices
+            self.jobs.append(job)
+        self.first = keys.firsts()
+        self._done = np.zeros(len(self.jobs), dtype=bool)
 
-    def _following(self, place: tuple[str, int], outcome: Outcome) -> Job | None:
-        if self._task.prompt.turns is None or outcome.response is None:
-            return None
-        name, trial = place
-        sample = self._task.asked(self._samples[name], trial)
-        answered = [*self._earlier.get(place, ()), outcome]
-        replies = [one.response.text for one in answered if one.response is not None]
-        question = self._task.prompt.ask(sample, replies)
-        if question is None:
-            return None
-        return Job(name, trial, self._model.request(sample, question, trial), _hash(question, self._model))
+    def end(self, number: int) -> None:
+        """A question has its outcomes."""
+        self._done[number] = True
+
+    @property
+    def open(self) -> array[int]:
+        """The questions without an outcome, in order."""
+        return array("q", np.flatnonzero(~self._done).tobytes())
+
+    @property
+    def to_ask(self) -> array[int]:
+        """Those of them that ask what none before them does."""
+        found = np.flatnonzero(~self._done)
+        return array("q", found[self.first[found] == found].tobytes())
 
 
 class _Asking:
-    """Asks a model; `found` is what became of each job so far, `stopped` the error that ended it."""
+    """Asks a model, a round after the other; `stopped` is the error that ended it."""
 
-    def __init__(
-        self, model: Model, executor: Executor, cache: Cache | None, tally: _Tally, halt: Halt
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a run
+        self,
+        model: Model,
+        executor: Executor,
+        cache: Cache | None,
+        mode: Mode,
+        outcomes: Outcomes,
+        tally: _Tally,
+        halt: Halt,
     ) -> None:
-        self._model, self._executor, self._cache, self._tally = model, executor, cache, tally
-        self._halt = halt
-        self.found: Found = {}
+        self._model, self._executor = model, executor
+        self._reads = cache if mode.reads else None
+        self._writes = cache if mode.writes else None
+        self._outcomes, self._tally, self._halt = outcomes, tally, halt
+        self._since = 0
         self.stopped: RunStopped | None = None
 
-    def ask_all(self, jobs: Sequence[Job], *, together: bool) -> Found:
-        """Return an outcome for every job; `together` with other runs of this process on the same cache."""
-        self.found = {}
+    def look_up(self, questions: _Round) -> int:
+        """Take from the cache what is there; return how many answers that was."""
+        if self._reads is None:
+            return 0
+        self._since = flight.landings(self._reads.path)
+        parts = _batches(enumerate(questions.jobs))
+        return sum(len(self._cached(questions, part, self._reads)) for part in parts)
+
+    def ask_all(self, questions: _Round) -> None:
+        """Give every open question its outcomes; together with other runs of this process on one cache."""
+        numbers = questions.to_ask
         if self._over:  # in an earlier round
             pass
-        elif together and self._cache is not None:
-            self._ask_together(jobs, self._cache)
+        elif self._reads is not None and self._writes is not None:
+            self._ask_together(questions, numbers, self._reads)
         else:
-            run_to_end(self._ask(jobs, lambda _: None))
-        for job in _without(jobs, self.found):  # the run ended while another one asked for it
+            jobs = ((number, questions.jobs[number]) for number in numbers)
+            run_to_end(self._ask(questions, jobs, lambda _: None))
+        for number in questions.to_ask:  # the run ended while another one asked for it
+            job = questions.jobs[number]
             kind = INTERRUPTED if self._halt.asked else STOPPED
             never = [RequestError(kind, "not asked: the run ended before")] * job.request.choices
-            self._add(outcomes_of(job, never, attempts=0))
-        return self.found
+            for outcome in outcomes_of(job, never, attempts=0):
+                self._put(questions, number, job, outcome)
+        for number in questions.open:
+            self._copy(questions, number)
 
-    def _ask_together(self, jobs: Sequence[Job], cache: Cache) -> None:
+    def _ask_together(self, questions: _Round, numbers: array[int], cache: Cache) -> None:
         """Ask what no other run of this process asks at the moment; what others ask is in the cache then."""
-        while jobs and not self._over:
-            with flight.claim(cache.path, (job.request.key for job in jobs)) as mine:
-                # A run that has ended since the first look may have answered some of them.
-                claimed = [job for job in jobs if job.request.key in mine.keys]
-                self._add(from_cache(claimed, self._model, cache).values())
-                rest = _without(claimed, self.found)
-                if rest:
-                    run_to_end(self._ask(rest, mine.land))
-            jobs = _without(jobs, self.found)
-            if not self._over:
-                flight.wait(cache.path, (job.request.key for job in jobs))
+        with flight.claim(cache.path, self._since) as mine:
+            while numbers and not self._over:
+                others = array("q")
+                jobs = self._claimed(questions, numbers, mine, cache, others)
+                run_to_end(self._ask(questions, jobs, mine.land))
+                mine.land_all()
+                if not self._over:
+                    flight.wait(cache.path, [questions.jobs[number].request.key for number in others])
+                numbers = others
 
-    async def _ask(self, jobs: Sequence[Job], landed: Callable[[str], None]) -> None:
-        # Identical requests (equal samples) are asked once; each sample still has its own outcome.
-        alike: dict[str, list[Job]] = {}
-        for job in jobs:
-            alike.setdefault(job.request.key, []).append(job)
-        firsts = (some[0] for some in alike.values())
-        stream = self._executor.run(firsts, self._model, self._keep, self._halt)
+    def _claimed(
+        self, questions: _Round, numbers: array[int], mine: Claim, cache: Cache, others: array[int]
+    ) -> Iterator[tuple[int, Job]]:
+        """Yield what is to be asked here; what other runs ask goes into `others`."""
+        for part in _batches((number, questions.jobs[number]) for number in numbers):
+            taken = mine.take(job.request.key for _, job in part)
+            others.extend(number for number, job in part if job.request.key not in taken)
+            own = [(number, job) for number, job in part if job.request.key in taken]
+            there: Collection[int] = ()
+            if mine.stale:  # a run that has ended since the first look may have answered some of them
+                there = self._cached(questions, own, cache)
+            for number, job in own:
+                if job.place in there:
+                    mine.land(job.request.key)
+                else:
+                    yield number, job
+
+    async def _ask(
+        self, questions: _Round, jobs: Iterator[tuple[int, Job]], landed: Callable[[str], None]
+    ) -> None:
+        flying: dict[tuple[str, int], tuple[int, Job]] = {}
+
+        def noted() -> Iterator[Job]:
+            for number, job in jobs:
+                flying.update(((job.sample_id, trial), (number, job)) for trial in job.trials)
+                yield job
+
+        stream = self._executor.run(noted(), self._model, self._keep, self._halt)
         try:
             # Closed here, and not when it is collected: nothing is sent any more when the model is let go.
             async with aclosing(stream):
                 async for outcome in stream:
-                    same = alike[outcome.request_key]
-                    self._add(_for_job(outcome, job, same[0]) for job in same)
+                    self._put(questions, *flying.pop((outcome.sample_id, outcome.trial)), outcome)
                     landed(outcome.request_key)
         except RunStopped as error:
             self.stopped = error
@@ -251,13 +256,45 @@ class _Asking:
             await self._model.close()
 
     async def _keep(self, request: Request, reply: Reply) -> None:
-        if self._cache is not None:
-            await self._cache.put(request, Entry(reply.body, reply.latency))
+        if self._writes is not None:
+            await self._writes.put(request, Entry(reply.body, reply.latency))
 
-    def _add(self, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            self.found[outcome.sample_id, outcome.trial] = outcome
-            self._tally.add(outcome)
+    def _cached(
+        self, questions: _Round, part: Sequence[tuple[int, Job]], cache: Cache
+    ) -> Mapping[int, Outcome]:
+        """Take from the cache what is there of these questions; return it by place."""
+        found = from_cache([job for _, job in part], self._model, cache)
+        for number, job in part:
+            for place in job.places if job.place in found else ():
+                self._put(questions, number, job, found[place])
+        return found
+
+    def _copy(self, questions: _Round, number: int) -> None:
+        """Give a question the outcomes of the first one like it: answers that it has without paying."""
+        job, asked = questions.jobs[number], questions.jobs[int(questions.first[number])]
+        for trial, place in zip(job.trials, asked.places, strict=True):
+            outcome = self._outcomes[place]
+            failure = outcome.failure
+            if failure is not None:
+                failure = replace(failure, sample_id=job.sample_id, trial=trial)
+            self._put(
+                questions,
+                number,
+                job,
+                replace(
+                    outcome,
+                    sample_id=job.sample_id,
+                    trial=trial,
+                    failure=failure,
+                    cached=failure is None,
+                    earlier=(),
+                ),
+            )
+
+    def _put(self, questions: _Round, number: int, job: Job, outcome: Outcome) -> None:
+        questions.end(number)
+        self._outcomes.put(job.place + outcome.trial - job.trial, outcome)
+        self._tally.add(outcome)
 
     @property
     def _over(self) -> bool:
@@ -265,35 +302,24 @@ class _Asking:
         return self.stopped is not None or self._halt.asked
 
 
-def _without(jobs: Sequence[Job], found: Found) -> list[Job]:
-    return [job for job in jobs if (job.sample_id, job.trial) not in found]
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, BATCH)):
+        yield some
 
 
-def _for_job(outcome: Outcome, job: Job, asked: Job) -> Outcome:
-    """Return the outcome for a sample that asked the same: an answer that it has without paying."""
-    if job is asked:
-        return outcome
-    trial = job.trial + outcome.trial - asked.trial
-    failure = outcome.failure
-    if failure is not None:
-        failure = replace(failure, sample_id=job.sample_id, trial=trial)
-    return replace(outcome, sample_id=job.sample_id, trial=trial, failure=failure, cached=failure is None)
-
-
-def from_cache(jobs: Sequence[Job], model: Model, cache: Cache | None) -> Found:
-    """Return the outcomes of jobs whose answers are in the cache."""
-    found: Found = {}
-    if cache is None:
-        return found
+def from_cache(jobs: Sequence[Job], model: Model, cache: Cache) -> dict[int, Outcome]:
+    """Return the outcomes of jobs whose answers are in the cache, by place."""
+    found: dict[int, Outcome] = {}
     entries = cache.get_many(job.request.key for job in jobs)
     for job in jobs:
         entry = entries.get(job.request.key)
         if entry is not None:
-            found |= {(one.sample_id, one.trial): one for one in _cached(job, model, entry)}
+            found |= zip(job.places, _outcomes(job, model, entry), strict=False)
     return found
 
 
-def _cached(job: Job, model: Model, entry: Entry) -> list[Outcome]:
+def _outcomes(job: Job, model: Model, entry: Entry) -> list[Outcome]:
     """Return the same Response or Failure as when it was paid for; nothing when the body cannot be read."""
     try:
         answers = answers_in(model, job.request, entry.body)
@@ -302,14 +328,14 @@ def _cached(job: Job, model: Model, entry: Entry) -> list[Outcome]:
     return outcomes_of(job, answers, latency=entry.latency, cached=True)
 
 
-def _replay_miss(missing: Sequence[Job], cache: Cache | None) -> ReplayMiss:
-    named = ", ".join(f"{job.sample_id} ({job.request.key[:12]})" for job in missing[:NAMED])
-    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+def _replay_miss(missing: Sequence[Job], count: int, cache: Cache | None) -> ReplayMiss:
+    named = ", ".join(f"{job.sample_id} ({job.request.key[:12]})" for job in missing)
+    more = f" and {count - NAMED} more" if count > NAMED else ""
     first = missing[0]
     near = None if cache is None else nearest(first.request, cache.alike(first.request))
     differs = "" if near is None else f"; nearest to {first.sample_id} is {near.key[:12]}: {near}"
     return ReplayMiss(
-        f"cache=replay: {len(missing)} of the answers are not in the cache: {named}{more}{differs}; run once "
+        f"cache=replay: {count} of the answers are not in the cache: {named}{more}{differs}; run once "
         "with cache=rw, or check what differs: evalkit cache explain with the same settings"
     )
 

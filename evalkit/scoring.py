@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalkit.datasets.base import Dataset
 from evalkit.errors import MetricError
-from evalkit.postprocess import Context, Pipeline, Unparsed
+from evalkit.metrics.base import Metric
+from evalkit.reading import BATCH, Counts, Reading, Scorable, in_order
 from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
 from evalkit.statistics.bootstrap import bootstrap, percentile_interval, wilson_interval
 from evalkit.statistics.cluster import number_groups
@@ -18,9 +19,9 @@ from evalkit.statistics.cluster import number_groups
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evalkit.metrics.base import FloatArray, Metric
+    from evalkit.metrics.base import FloatArray
 
-BATCH = 1000  # generations handed to a metric at once
+    IndexArray = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,99 +33,54 @@ class Resampling:
     seed: int = 0
 
 
-class Scorable(Protocol):
-    """What scoring needs of a task: the samples, how answers are read, and the metrics."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """The samples."""
-        ...
-
-    @property
-    def postprocess(self) -> Pipeline:
-        """How answers are read."""
-        ...
-
-    def asked(self, sample: Sample, trial: int) -> Sample:
-        """Return the sample in the form that it was asked in at a trial."""
-        ...
-
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """The metric families by name."""
-        ...
-
-
 @dataclass(frozen=True)
 class Scored:
     """Everything that scoring found out: generations in dataset order, statistics row by row with them.
 
-    `metrics` are the families as bound to the data.
+    `metrics` are the families as bound to the data. By generation, `numbers` (n,) are those of the samples
+    that they answer, counted from 0, and `unparsed` (n,) says which have no prediction.
     """
 
     generations: Sequence[Generation]
     statistics: Mapping[str, FloatArray]
     metrics: Mapping[str, Metric]
     aggregates: Sequence[Aggregate]
+    numbers: IndexArray
+    unparsed: NDArray[np.bool_]
 
 
-def generate(outcome: Outcome, postprocess: Pipeline, sample: Sample | None = None) -> Generation:
-    """Return the generation of an answered outcome: its prediction, or why there is none.
+def score(task: Scorable, outcomes: Iterable[Outcome], resampling: Resampling) -> Scored:
+    """Score answered outcomes, in dataset order; samples all of whose trials failed are left out and counted.
 
-    `sample` is the one that was asked, in the form of the trial; without it, steps see the text alone.
+    Answers are read and scored a batch at a time; a metric that must see all of them gets them in the end.
     """
-    if outcome.response is None:
-        raise ValueError(f"outcome of sample {outcome.sample_id} is a failure")
-    earlier = tuple(one.response for one in outcome.earlier if one.response is not None)
-    prediction, unparsed = _read(outcome.response, postprocess, sample, outcome.trial)
-    return Generation(
-        outcome.sample_id,
-        outcome.trial,
-        outcome.response,
-        prediction,
-        unparsed,
-        earlier,
-        tuple(_read(one, postprocess, sample, outcome.trial)[0] for one in earlier),
-    )
-
-
-def _read(
-    response: Response, postprocess: Pipeline, sample: Sample | None, trial: int
-) -> tuple[Any, str | None]:
-    """Return the prediction in a response, or None and why there is none."""
-    if response.refusal and not postprocess.reads_refusals:
-        return None, f"the model refused: {response.refusal}"
-    context = None if sample is None else Context(response, sample, trial)
-    try:
-        return postprocess(response.text, context), None
-    except Unparsed as reason:
-        return None, str(reason)
-
-
-def score(task: Scorable, outcomes: Sequence[Outcome], resampling: Resampling) -> Scored:
-    """Score answered outcomes; samples all of whose trials failed are left out and counted."""
-    samples = {sample.id: sample for sample in task.dataset.samples}
-    generations = [
-        generate(outcome, task.postprocess, task.asked(samples[outcome.sample_id], outcome.trial))
-        for outcome in outcomes
-        if outcome.response is not None
-    ]
-    asked = [task.asked(samples[one.sample_id], one.trial) for one in generations]
-    counts = _counts(generations, outcomes)
-    ids = dict.fromkeys(generation.sample_id for generation in generations)
-    groups = number_groups([samples[one].group for one in ids])
-    statistics: dict[str, FloatArray] = {}
-    metrics: dict[str, Metric] = {}
+    metrics = {family: unbound.bind(task.dataset.samples) for family, unbound in task.metrics.items()}
+    reading = Reading()
+    parts: dict[str, list[FloatArray]] = {family: [] for family in metrics}
+    for generations, asked in reading.batches(task, outcomes):
+        for family, metric in metrics.items():
+            if not _at_once(metric):
+                parts[family].append(metric.statistics(generations, asked))
+    for family, metric in metrics.items():
+        if _at_once(metric) and len(reading.generations):
+            pairs = in_order(task.dataset.samples, reading.generations)
+            asked = [task.asked(sample, one.trial) for sample, one in pairs]
+            parts[family].append(metric.statistics(reading.generations.whole, asked))
+    statistics = {
+        family: np.concatenate(rows) if rows else np.zeros((0, 0)) for family, rows in parts.items()
+    }
+    numbers, groups = np.array(reading.numbers, dtype=np.intp), number_groups(reading.groups)
     aggregates: list[Aggregate] = []
-    for family, unbound in task.metrics.items():
-        metric = unbound.bind(task.dataset.samples)
-        rows = statistics_of(metric, generations, asked)
-        statistics[family] = rows
-        metrics[family] = metric
-        if len(rows):
-            by_sample = combine_trials(metric, rows, generations)
-            aggregates += aggregate(metric, by_sample, groups, counts, resampling)
-    return Scored(generations, statistics, metrics, aggregates)
+    for family, metric in metrics.items() if len(numbers) else ():
+        by_sample = combine_trials(metric, statistics[family], numbers)
+        aggregates += aggregate(metric, by_sample, groups, reading.counts, resampling)
+    unparsed = np.frombuffer(bytes(reading.unparsed), dtype=bool)
+    return Scored(reading.generations.whole, statistics, metrics, aggregates, numbers, unparsed)
+
+
+def _at_once(metric: Metric) -> bool:
+    """Whether a metric must see all answers together; a third party's need not know of that."""
+    return getattr(metric, "at_once", False)
 
 
 def made_up(text: str, *, logprobs: bool = True) -> Response:
@@ -177,31 +133,12 @@ def check_metrics(task: Scorable, *, logprobs: bool = True) -> None:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Samples scored, samples all of whose trials failed, and samples with an unparsed answer."""
-
-    n: int
-    failed: int
-    unparsed: int
-
-
-def _counts(generations: Sequence[Generation], outcomes: Sequence[Outcome]) -> Counts:
-    scored = {generation.sample_id for generation in generations}
-    return Counts(
-        n=len(scored),
-        failed=len({outcome.sample_id for outcome in outcomes} - scored),
-        unparsed=len({one.sample_id for one in generations if one.unparsed is not None}),
-    )
-
-
 def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
     """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time.
 
     `samples` are (n,) too, each in the form that its generation answers.
     """
-    # A third party's metric need not know of it.
-    if getattr(metric, "at_once", False) and len(generations):
+    if _at_once(metric) and len(generations):
         return metric.statistics(generations, samples)
     parts = []
     for start in range(0, len(generations), BATCH):
@@ -210,15 +147,29 @@ def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Se
     return np.concatenate(parts) if parts else np.zeros((0, 0))
 
 
-def combine_trials(metric: Metric, rows: FloatArray, generations: Sequence[Generation]) -> FloatArray:
-    """Reduce rows of one per trial to one per sample, in order of first appearance.
+def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray) -> FloatArray:
+    """Reduce (n, k) rows of one per answer to one per sample; `numbers` (n,) are those of the samples.
 
-    A single trial is combined too: a metric may make something else of trials than rows (pass@k counts).
+    Samples are numbered from 0 by first appearance. A single trial is combined too: a metric may make
+    something else of trials than rows (pass@k counts).
     """
-    places: dict[str, list[int]] = {}
-    for place, generation in enumerate(generations):
-        places.setdefault(generation.sample_id, []).append(place)
-    return np.stack([metric.combine(rows[some]) for some in places.values()])
+    order = np.argsort(numbers, kind="stable")
+    rows, numbers = rows[order], numbers[order]
+    ends = np.flatnonzero(np.diff(numbers, append=-1)) + 1
+    if len(ends) == len(rows) and getattr(type(metric), "combine", None) is Metric.combine:
+        return rows  # the mean of one
+    first = metric.combine(rows[: ends[0]])
+    found = np.empty((len(ends), len(first)))
+    found[0] = first
+    for place, (start, end) in enumerate(pairwise(ends.tolist()), start=1):
+        found[place] = metric.combine(rows[start:end])
+    return found
+
+
+def numbers_of(names: Iterable[str]) -> IndexArray:
+    """Return (n,) numbers of the samples that answers are to, by their ids: 0 for the first that appears."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.intp)
 
 
 def aggregate(

@@ -8,8 +8,8 @@ from evalkit.errors import ConfigError
 from evalkit.plugins import construct
 from evalkit.postprocess import Choice, Context, Pipeline, Refusal, Unparsed
 from evalkit.postprocess.refusal import refuses
+from evalkit.reading import generate
 from evalkit.records import Outcome, Response, Sample
-from evalkit.scoring import generate
 
 REFUSING = """\
 I can't help with that.

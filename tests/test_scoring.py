@@ -18,8 +18,9 @@ from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.exact_match import ExactMatch
 from evalkit.postprocess import Label, Pipeline, Strip
 from evalkit.prompts import Prompt
+from evalkit.reading import BATCH, generate
 from evalkit.records import Aggregate, Failure, Generation, Outcome, Response, Sample
-from evalkit.scoring import BATCH, Resampling, Scored, check_metrics, combine_trials, generate, score
+from evalkit.scoring import Resampling, Scored, check_metrics, combine_trials, numbers_of, score
 from evalkit.task import Task
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ def test_a_metric_s_own_combination_is_used_however_many_trials_there_are(trials
 
 
 def test_combination_keeps_the_order_of_first_appearance() -> None:
-    generations = [Generation(name, trial, Response("")) for trial in (0, 1) for name in ("b", "a")]
+    names = ["b", "a", "b", "a"]
     rows = np.array([[1.0, 1.0], [10.0, 1.0], [3.0, 1.0], [30.0, 1.0]])
-    assert combine_trials(Accuracy(), rows, generations).tolist() == [[2.0, 1.0], [20.0, 1.0]]
+    assert combine_trials(Accuracy(), rows, numbers_of(names)).tolist() == [[2.0, 1.0], [20.0, 1.0]]
 
 
 @pytest.mark.parametrize("outcomes", [[], [failed(0), failed(1)]])

@@ -53,10 +53,10 @@ def _key(key: str, path: str | None, results_dir: Path, *, as_json: bool) -> int
 
 
 def _settings(config: RunConfig, path: str | None, limit: int, *, as_json: bool, only: str = "") -> int:
+    from evalkit.asking import jobs_of
     from evalkit.cache.sqlite import SqliteCache
     from evalkit.config.build import build_task
     from evalkit.config.model import build_model, trials_of
-    from evalkit.runner import jobs_of
 
     model, task = build_model(config), build_task(config)
     if not model.cacheable:

@@ -10,6 +10,7 @@ from evalkit.client.base import Prices, Reply
 from evalkit.datasets.base import FieldMap, Source, identify, required
 from evalkit.errors import ModelError, RequestError
 from evalkit.records import Question, Request, Response, Sample, text_of
+from evalkit.spool import Places, Spool
 
 NAMED = 5  # ids spelled out in a message
 
@@ -42,9 +43,10 @@ class RecordedModel:
         self._output = output
         self._partial = partial
         self._trials, self._turns = trials, turns
-        self._outputs: dict[str, Any] = {}
+        self._ids, self._outputs = Places(), Spool[Any]()
         for row, identifier in identify(source, FieldMap(id=id_column)):
-            self._outputs[identifier] = required(row, source.name, output, "model.output")
+            self._ids.add(identifier)
+            self._outputs.append(required(row, source.name, output, "model.output"))
 
     @property
     def identity(self) -> str:
@@ -58,9 +60,15 @@ class RecordedModel:
 
     def check(self, samples: Sequence[Sample]) -> None:
         """Every sample has an output and every output a sample, or ModelError counts and names them."""
-        ids = {sample.id for sample in samples}
-        missing = [sample.id for sample in samples if sample.id not in self._outputs]
-        extra = [] if self._partial else [one for one in self._outputs if one not in ids]
+        wanted = bytearray(len(self._ids))
+        missing: list[str] = []
+        for sample in samples:
+            place = self._ids.find(sample.id)
+            if place is None:
+                missing.append(sample.id)
+            else:
+                wanted[place] = True
+        extra = [] if self._partial else [self._ids[place] for place, one in enumerate(wanted) if not one]
         if missing or extra:
             found = [
                 f"{len(some)} {what} ({', '.join(some[:NAMED])}{', …' if len(some) > NAMED else ''})"
@@ -84,7 +92,8 @@ class RecordedModel:
         trial: int,
     ) -> Request:
         """Return a request that names the sample."""
-        output = self._outputs.get(sample.id)
+        place = self._ids.find(sample.id)
+        output = None if place is None else self._outputs[place]
         if self._trials > 1 and isinstance(output, list):
             output = output[trial]
         if self._turns:
@@ -118,10 +127,11 @@ class RecordedModel:
         return replies[turn]
 
     def _check_trials(self) -> None:
-        for identifier, output in self._outputs.items():
+        for place, output in enumerate(self._outputs):
             if not isinstance(output, list) or len(output) < self._trials:
+                there = len(output) if isinstance(output, list) else "one text"
                 raise ModelError(
                     f"{self._source}: trials={self._trials} needs a list of {self._trials} outputs for each "
-                    f'sample, "{identifier}" has {len(output) if isinstance(output, list) else "one text"}; '
+                    f'sample, "{self._ids[place]}" has {there}; '
                     "set trials=1, or record more"
                 )

@@ -16,6 +16,7 @@ from evalkit.errors import ConfigError, DatasetError, did_you_mean
 from evalkit.images import Reference, keep, keep_file, parse
 from evalkit.images.store import MOST_BYTES, has
 from evalkit.records import Sample, content_hash
+from evalkit.spool import Spool
 
 DETAILS = ("low", "high", "auto", "original")
 OPTIONS = ("field", "detail", "urls", "outside", "most_bytes")
@@ -81,8 +82,8 @@ def with_pictures(dataset: Dataset, pictures: Pictures | None, path: Any) -> Dat
     if pictures is None:
         return dataset
     reader = _Reader(pictures, folder_of(path))
-    samples = tuple(reader.read(one) for one in dataset.samples)
-    if samples == dataset.samples:
+    samples = Spool(reader.read(one) for one in dataset.samples).whole
+    if not reader.hashes:
         return dataset
     fingerprint = content_hash([dataset.fingerprint, reader.hashes])
     return replace(dataset, samples=samples, fingerprint=fingerprint)

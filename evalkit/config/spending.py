@@ -37,8 +37,12 @@ def in_batches(config: RunConfig) -> bool:
 
 
 def told(config: RunConfig, budget: Budget) -> Budget | None:
-    """Return the budget for the executor; None for one that knows of none, as long as nothing is limited."""
-    return budget if budget.limited or "budget" in takes(_executor(config)) else None
+    """Return the budget for the executor; None where nothing is limited, and nothing to be known of costs.
+
+    That is without prices, or for an executor that knows of no budget.
+    """
+    priced = budget.prices is not None and "budget" in takes(_executor(config))
+    return budget if budget.limited or priced else None
 
 
 def longest_answer(config: RunConfig) -> int:

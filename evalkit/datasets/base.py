@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from evalkit.datasets.fingerprint import Fingerprint, problem
 from evalkit.datasets.order import shuffled
 from evalkit.errors import DatasetError, did_you_mean
 from evalkit.records import TURNS, Sample, canonical_json, content_hash, text_of
+from evalkit.spool import Places, Spool
 
 DEFAULT_ID = "id"
 IMPOSSIBLE, ANSWERABLE = "is_impossible", "answerable"
@@ -75,7 +77,7 @@ class Dataset:
     """
 
     name: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     fingerprint: str
     read: int = 0
     filtered: int = 0
@@ -137,7 +139,7 @@ def load(
         chosen = shuffled(named, shuffle, limit, partial(_twice, source.name))
     added = getattr(source, "added", ())
     fingerprint = Fingerprint()
-    samples: list[Sample] = []
+    samples: Spool[Sample] = Spool()
     for row, identifier in chosen:
         try:
             fingerprint.add(row.columns)
@@ -146,13 +148,13 @@ def load(
         samples.append(_with_added(_sample(row, identifier, source.name, fields), added))
     if not counts["read"]:
         raise DatasetError(f"{source.name}: no rows; give a file with at least one sample")
-    if not samples:
+    if not len(samples):
         raise DatasetError(
             f"{source.name}: dataset.where leaves none of the {counts['read']} rows; make it less strict"
         )
     return Dataset(
         source.name,
-        tuple(samples),
+        samples.whole,
         fingerprint.value,
         read=counts["read"],
         filtered=counts["filtered"],
@@ -178,7 +180,7 @@ def _filtered(
 
 
 def _named(rows: Iterable[Row], source: str, fields: FieldMap) -> Iterator[tuple[Row, str]]:
-    copies: Counter[str] = Counter()
+    copies = _Copies()
     for row in rows:
         try:
             yield row, _identifier(row, source, fields, copies)
@@ -187,12 +189,13 @@ def _named(rows: Iterable[Row], source: str, fields: FieldMap) -> Iterator[tuple
 
 
 def _unique(named: Iterable[tuple[Row, str]], source: str) -> Iterator[tuple[Row, str]]:
-    seen: dict[str, tuple[str, str | None]] = {}
+    seen, stood = Places(), Spool[tuple[str, str | None]]()
     for row, identifier in named:
-        if identifier in seen:
-            where, file = seen[identifier]
+        before = seen.add(identifier)
+        if before is not None:
+            where, file = stood[before]
             raise _twice(source, row, identifier, Row({}, where, file))
-        seen[identifier] = row.where, row.file
+        stood.append((row.where, row.file))
         yield row, identifier
 
 
@@ -293,7 +296,7 @@ def _label(target: Any, labels: Mapping[str, str], where: str) -> str:
     return labels[name]
 
 
-def _identifier(row: Row, source: str, fields: FieldMap, copies: Counter[str]) -> str:
+def _identifier(row: Row, source: str, fields: FieldMap, copies: _Copies) -> str:
     """Return the explicit id, or the raw row's hash with its occurrence number.
 
     Made of the raw row, so mapping another field changes no id; equal rows stay apart.
@@ -308,9 +311,23 @@ def _identifier(row: Row, source: str, fields: FieldMap, copies: Counter[str]) -
                 f'{row.place(source)}: the id column "{fields.id}" is empty; give every row an id'
             )
         digest = content_hash(row.columns)[:16]
-        copies[digest] += 1
-        return f"{digest}-{copies[digest]}"
+        return f"{digest}-{copies.count(digest)}"
     return _name_of(value)
+
+
+class _Copies:
+    """Counts how often each row's hash came."""
+
+    def __init__(self) -> None:
+        self._places, self._counts = Places(), array("L")
+
+    def count(self, digest: str) -> int:
+        place = self._places.add(digest)
+        if place is None:
+            self._counts.append(1)
+            return 1
+        self._counts[place] += 1
+        return self._counts[place]
 
 
 def _name_of(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from evalkit.errors import DatasetError, did_you_mean
 from evalkit.preprocess.base import Pipeline
 from evalkit.records import Sample
+from evalkit.spool import Spool
 
 SETTING = "dataset.preprocess"
 
@@ -25,12 +26,12 @@ class Field:
         return self.steps.signature if self.source == name else f"{self.source}>{self.steps.signature}"
 
 
-def with_fields(samples: Sequence[Sample], fields: Mapping[str, Field]) -> tuple[Sample, ...]:
+def with_fields(samples: Sequence[Sample], fields: Mapping[str, Field]) -> Sequence[Sample]:
     """Return the samples with these fields added; DatasetError for one that has no text to make it of."""
-    return tuple(
+    return Spool(
         replace(one, added={**one.added, **{name: _made(one, name, field) for name, field in fields.items()}})
         for one in samples
-    )
+    ).whole
 
 
 def _made(sample: Sample, name: str, field: Field) -> Any:

@@ -18,6 +18,8 @@ from evalkit.executors.sending import Sending, Settings, estimate
 from evalkit.executors.trace import Trace
 from evalkit.records import Outcome, Request
 
+WAITING = 100  # outcomes that nobody has taken yet
+
 
 @dataclass(frozen=True)
 class AsyncioExecutor:
@@ -120,6 +122,8 @@ async def _work(
         for job in source:
             for outcome in await sending.ask(job, rng):
                 finished.put_nowait(outcome)
+            if finished.qsize() > WAITING:  # answers that take no time would never let anybody else go on
+                await asyncio.sleep(0)
     except BaseException as error:  # noqa: BLE001 - passed on to the consumer, which raises it
         finished.put_nowait(error)
     finished.put_nowait(None)

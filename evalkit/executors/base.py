@@ -9,23 +9,36 @@ from typing import Any, Protocol
 from evalkit.client.base import Model, Reply
 from evalkit.errors import RequestError
 from evalkit.executors.halt import Halt
-from evalkit.records import Failure, Outcome, Request, Response, Usage
+from evalkit.records import Failure, Outcome, Request, Response, Usage, quickly_copied
 
 Keep = Callable[[Request, Reply], Awaitable[None]]
 """Makes a validated answer durable; returns once it is."""
 
 
+@quickly_copied
 @dataclass(frozen=True, slots=True)
 class Job:
     """One request and the sample and repeat that it is for; with several choices, the first repeat.
 
-    `prompt_hash` is that of its messages, None where none are sent.
+    `prompt_hash` is that of its messages, None where none are sent. `place` is where its outcome stands among
+    all of the run, in dataset order; further choices have the next places.
     """
 
     sample_id: str
     trial: int
     request: Request
     prompt_hash: str | None = None
+    place: int = 0
+
+    @property
+    def trials(self) -> range:
+        """The trials of its choices."""
+        return range(self.trial, self.trial + self.request.choices)
+
+    @property
+    def places(self) -> range:
+        """The places of its choices."""
+        return range(self.place, self.place + self.request.choices)
 
 
 class Budget(Protocol):
@@ -79,10 +92,20 @@ def outcomes_of(
     """Return what became of a job: one outcome a choice, trials counted on from the job's."""
     found = []
     for trial, answer in enumerate(answers, start=job.trial):
-        outcome = Outcome(job.sample_id, trial, job.request.key, cached=cached)
+        response, failure = None, None
         if isinstance(answer, RequestError):
             failure = Failure(job.sample_id, trial, answer.kind, answer.message, attempts)
-            found.append(replace(outcome, failure=failure))
         else:
-            found.append(replace(outcome, response=replace(answer, latency=latency)))
+            response = replace(answer, latency=latency)
+        found.append(
+            Outcome(
+                job.sample_id,
+                trial,
+                job.request.key,
+                response,
+                failure,
+                cached,
+                prompt_hash=job.prompt_hash,
+            )
+        )
     return found

@@ -38,28 +38,32 @@ def ahead(
     A made-up reply is the reference where the turn has one, else as long as replies were in an earlier run.
     A turn that depends on it takes the way that this text leads to.
     """
-    from evalkit.runner import Conversations, from_cache
+    from evalkit.asking import following
+    from evalkit.outcomes import Outcomes
+    from evalkit.runner import from_cache
 
     found = Ahead()
-    talks = Conversations(task, model)
+    answers = Outcomes(sum(job.request.choices for job in jobs))
     samples = {one.id: one for one in task.dataset.samples}
     waiting, turn = list(jobs), 0
-    open_places: set[tuple[str, int]] = set()
+    open_places: set[int] = set()
     while waiting:
-        answers = from_cache(waiting, model, cache)
+        cached = {} if cache is None else from_cache(waiting, model, cache)
         found.jobs += waiting
-        found.kept |= {one.request_key for one in answers.values()}
+        found.kept |= {one.request_key for one in cached.values()}
         if task.prompt.turns is None:
             break
         for job in waiting:
-            place = (job.sample_id, job.trial)
-            if place in open_places:
+            if job.place in open_places:
                 found.later[job.request.key] = turn
-            if place not in answers:
-                open_places.add(place)
-                text = _stand_in(samples[job.sample_id], turn, job, earlier)
-                answers[place] = Outcome(job.sample_id, job.trial, job.request.key, response=Response(text))
-        waiting, turn = talks.after(waiting, answers), turn + 1
+            for place, trial in zip(job.places, job.trials, strict=True):
+                outcome = cached.get(place)
+                if outcome is None:
+                    open_places.add(place)
+                    text = _stand_in(samples[job.sample_id], turn, job, earlier)
+                    outcome = Outcome(job.sample_id, trial, job.request.key, response=Response(text))
+                answers.put(place, outcome)
+        waiting, turn = list(following(task, model, waiting, answers)), turn + 1
     return found
 
 

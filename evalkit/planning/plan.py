@@ -150,10 +150,10 @@ def _jobs(
     earlier: Answers | None,
 ) -> tuple[list[Job], set[str], dict[str, int]]:
     """Return the run's jobs, the keys of requests that need not be sent, and those that depend on answers."""
+    from evalkit.asking import jobs_of
     from evalkit.cache.sqlite import SqliteCache
-    from evalkit.runner import jobs_of
 
-    jobs = jobs_of(task, model, trials)
+    jobs = list(jobs_of(task, model, trials))
     mode, path = build_mode(config), Path(config.cache.path).expanduser()
     cached = mode.reads and model.cacheable
     kept = set(elsewhere) if cached and mode.writes else set()

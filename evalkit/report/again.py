@@ -76,7 +76,7 @@ def rescored_report(report: Report, found: Stored, scored: Scored, new: Rescorin
     Model, usage, failures and times are the parent's, and so is the cost; nothing was paid again.
     """
     lines = list(rescored_lines(found, scored))
-    unparsed = sum(one.unparsed is not None for one in scored.generations)
+    unparsed = int(scored.unparsed.sum())
     return replace(
         report,
         run_id=new.run_id,

@@ -14,9 +14,9 @@ import numpy as np
 from evalkit.errors import ConfigError
 from evalkit.plugins import plugin
 from evalkit.report.base import Report, bound_metrics
-from evalkit.report.line import generation_of, sample_of
+from evalkit.report.line import sample_of
 from evalkit.report.table import shown
-from evalkit.scoring import combine_trials
+from evalkit.scoring import combine_trials, numbers_of
 from evalkit.statistics.cluster import number_groups
 from evalkit.statistics.randomisation import Randomisation, sign_flip
 
@@ -63,18 +63,17 @@ def tested(report: Report) -> Iterator[Tested]:
     lines = [line for line in report.samples() if "failure" not in line]
     if not lines:
         return
-    generations = [generation_of(line) for line in lines]
-    groups = {line["id"]: sample_of(line).group for line in lines}
-    numbers = number_groups([groups[one] for one in dict.fromkeys(one.sample_id for one in generations)])
+    groups = number_groups(list({line["id"]: sample_of(line).group for line in lines}.values()))
+    numbers = numbers_of(line["id"] for line in lines)
     for family in families:
         metric = metrics[family]
         rows = np.asarray([line["statistics"][family] for line in lines], dtype=np.float64)
-        by_sample = combine_trials(metric, rows, generations)
+        by_sample = combine_trials(metric, rows, numbers)
         values = metric.aggregate(by_sample, np.eye(len(by_sample)))
         whole = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0]
         for name, null in metric.null.items():
             place = metric.names.index(name)
-            test = sign_flip(values[:, place] - null, resamples=RESAMPLES, seed=0, groups=numbers)
+            test = sign_flip(values[:, place] - null, resamples=RESAMPLES, seed=0, groups=groups)
             yield Tested(name, float(whole[place]), null, metric.maximum, test)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from evalkit.budget import Budget, add, price
 from evalkit.metrics.base import LabelMetric
 from evalkit.metrics.prepared import options_of
-from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Usage
+from evalkit.reading import in_order
+from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Sample, Usage
 from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
 from evalkit.report.slices import slices_of
+from evalkit.report.totals import Totals
 from evalkit.scoring import Resampling, combine_trials
 
 if TYPE_CHECKING:
@@ -46,14 +47,10 @@ class Run:
 
 def report_of(run: Run) -> Report:
     """Return the report."""
-    outcomes = run.collected.outcomes
-    failures = Counter(one.failure.kind for one in outcomes if one.failure is not None)
-    asked = [turn for one in outcomes for turn in one.turns]
-    responses = [one.response for one in asked if one.response is not None]
-    usage = total_usage(asked)
+    totals = Totals(run.collected.outcomes)
     return Report(
         run_id=run.run_id,
-        status=status_of(failures),
+        status=status_of(totals.failures),
         created=run.created,
         task={"name": run.task.name},
         dataset={
@@ -71,25 +68,17 @@ def report_of(run: Run) -> Report:
         model={
             "asked": run.model.name,
             "identity": run.model.identity,
-            "served": _counted(one.model for one in responses),
-            "system_fingerprint": _counted(one.system_fingerprint for one in responses),
+            "served": dict(sorted(totals.served.items())),
+            "system_fingerprint": dict(sorted(totals.fingerprints.items())),
             "params": dict(run.model.settings),
         },
         metrics={one.metric: one for one in run.scored.aggregates},
         families={name: family_of(metric) for name, metric in run.scored.metrics.items()},
-        counts={
-            "requests": len(asked),
-            "answered": len(responses),
-            "failed": len(asked) - len(responses),
-            "cached": sum(one.cached for one in asked),
-            "unparsed": sum(one.unparsed is not None for one in run.scored.generations),
-            "cut_off": sum(one.finish_reason == "length" for one in responses),
-            "refused": sum(bool(one.refusal) for one in responses),
-        },
-        failures=dict(sorted(failures.items())),
-        usage=asdict(usage),
-        cost=cost_of(asked, run.model.prices, run.budget),
-        timing={"seconds": round(run.seconds, 3), **_latencies(responses), **_sending(run)},
+        counts={**totals.counts, "unparsed": int(run.scored.unparsed.sum())},
+        failures=dict(sorted(totals.failures.items())),
+        usage=asdict(totals.usage),
+        cost=cost_of(totals.usage, totals.fresh, run.model.prices, run.budget),
+        timing={"seconds": round(run.seconds, 3), **totals.latencies, **_sending(run)},
         provenance=run.provenance,
         config=run.config,
         seeds=run.seeds,
@@ -109,27 +98,13 @@ def status_of(failures: Mapping[str, int]) -> str:
 
 def classes_by_family(scored: Scored) -> dict[str, Any]:
     """Return the figures by label of each family that scores labels."""
-    unparsed = [one.unparsed is not None for one in scored.generations]
     found = {}
     for name, metric in scored.metrics.items():
         rows = scored.statistics[name]
         if isinstance(metric, LabelMetric) and len(rows):
-            by_sample = combine_trials(metric, rows, scored.generations)
-            found[name] = classes_of(metric, by_sample, rows, unparsed)
+            by_sample = combine_trials(metric, rows, scored.numbers)
+            found[name] = classes_of(metric, by_sample, rows, scored.unparsed.tolist())
     return {name: one for name, one in found.items() if one is not None}
-
-
-def _latencies(responses: Sequence[Response]) -> dict[str, float]:
-    """Return quantiles of the seconds that answers took when they were asked; nothing when none is known."""
-    found: dict[str, float] = {}
-    for name in ("latency", "time_to_first_token"):
-        known = [seconds for one in responses if (seconds := getattr(one, name)) is not None]
-        if known:
-            import numpy as np
-
-            middle, late = np.quantile(known, [0.5, 0.95]).tolist()
-            found |= {f"{name}_p50": round(middle, 6), f"{name}_p95": round(late, 6)}
-    return found
 
 
 def _sending(run: Run) -> dict[str, Any]:
@@ -161,41 +136,44 @@ def family_of(metric: Metric) -> dict[str, Any]:
 
 def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
     """Yield one line per sample and trial, in dataset order."""
-    samples = {sample.id: sample for sample in run.task.dataset.samples}
-    rows = {(one.sample_id, one.trial): place for place, one in enumerate(run.scored.generations)}
-    for outcome in run.collected.outcomes:
-        sample = run.task.asked(samples[outcome.sample_id], outcome.trial)
-        line: dict[str, Any] = {
-            "id": sample.id,
-            "trial": outcome.trial,
-            "hash": sample.hash,
-            "input": dict(sample.input),
-            "target": sample.target,
-        }
-        if sample.group is not None:
-            line["group"] = sample.group
-        if sample.metadata:
-            line["metadata"] = dict(sample.metadata)
-        if sample.added:
-            line["added"] = dict(sample.added)
-        line["prompt_sha256"] = run.collected.prompt_hashes.get((sample.id, outcome.trial))
-        place = rows.get((outcome.sample_id, outcome.trial))
+    statistics = run.scored.statistics
+    read = enumerate(run.scored.generations)
+    for raw, outcome in in_order(run.task.dataset.samples, run.collected.outcomes):
+        sample = run.task.asked(raw, outcome.trial)
+        place, generation = (None, None) if outcome.response is None else next(read)
+        line = _asked(sample, outcome)
         if outcome.earlier:
-            line["turns"] = _turns(outcome, None if place is None else run.scored.generations[place])
-        if place is None:
+            line["turns"] = _turns(outcome, generation)
+        if generation is None:
             line["failure"] = _failure(outcome)
         else:
-            generation = run.scored.generations[place]
             line["prediction"], line["output"] = generation.prediction, generation.response.text
             if generation.unparsed is not None:
                 line["unparsed"] = generation.unparsed
             line |= _answer(generation.response)
-            line["statistics"] = {
-                family: numbers(statistics[place]) for family, statistics in run.scored.statistics.items()
-            }
+            line["statistics"] = {family: numbers(rows[place]) for family, rows in statistics.items()}
         line["cached"] = outcome.cached
         line["request_key"] = outcome.request_key
         yield line
+
+
+def _asked(sample: Sample, outcome: Outcome) -> dict[str, Any]:
+    """Return the part of a line that says what was asked."""
+    line: dict[str, Any] = {
+        "id": sample.id,
+        "trial": outcome.trial,
+        "hash": sample.hash,
+        "input": dict(sample.input),
+        "target": sample.target,
+    }
+    if sample.group is not None:
+        line["group"] = sample.group
+    if sample.metadata:
+        line["metadata"] = dict(sample.metadata)
+    if sample.added:
+        line["added"] = dict(sample.added)
+    line["prompt_sha256"] = outcome.prompt_hash
+    return line
 
 
 def _turns(outcome: Outcome, generation: Generation | None) -> list[dict[str, Any]]:
@@ -216,11 +194,21 @@ def _answer(response: Response) -> dict[str, Any]:
         if value is not None:
             answer[name] = value
     answer["finish_reason"] = response.finish_reason
-    answer["usage"] = None if response.usage is None else asdict(response.usage)
+    answer["usage"] = None if response.usage is None else _tokens(response.usage)
     answer["latency"] = None if response.latency is None else round(response.latency, 6)
     if response.time_to_first_token is not None:
         answer["time_to_first_token"] = round(response.time_to_first_token, 6)
     return answer
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    """The same as `asdict`, which copies deeply."""
+    return {
+        "prompt": usage.prompt,
+        "completion": usage.completion,
+        "cached": usage.cached,
+        "reasoning": usage.reasoning,
+    }
 
 
 def _failure(outcome: Outcome) -> dict[str, Any]:
@@ -237,38 +225,21 @@ def numbers(row: Any) -> list[float]:
     return [int(value) if value.is_integer() else value for value in row.tolist()]
 
 
-def _counted(values: Any) -> dict[str, int]:
-    return dict(sorted(Counter(value for value in values if value is not None).items()))
-
-
-def total_usage(outcomes: Any) -> Usage:
-    """Add up the tokens of all answers, cached ones included; samples that asked the same share an answer."""
-    told = (one for one in outcomes if one.response is not None and one.response.usage is not None)
-    # Of several choices of one request, the first alone has its usage.
-    usages = {one.request_key: one.response.usage for one in told}.values()
-    return Usage(
-        prompt=sum(one.prompt for one in usages),
-        completion=sum(one.completion for one in usages),
-        cached=sum(one.cached for one in usages),
-        reasoning=sum(one.reasoning for one in usages),
-    )
-
-
 def cost_of(
-    outcomes: Sequence[Outcome], prices: Prices | None, budget: Budget | None = None
+    usage: Usage, fresh: Usage, prices: Prices | None, budget: Budget | None = None
 ) -> dict[str, Any] | None:
     """Return what the answers cost when they were asked (`usd`), and what this run paid (`paid_usd`).
 
-    `unanswered_usd` is the part of the latter that went to attempts without an answer; `unknown_usd` may have
-    been charged on top, at most, for `unknown_attempts` of which no usage was told.
+    `usage` are the tokens of all answers, `fresh` those that this run asked for. `unanswered_usd` is the part
+    of the latter that went to attempts without an answer; `unknown_usd` may have been charged on top, at
+    most, for `unknown_attempts` of which no usage was told.
     """
     if prices is None:
         return None
     spent = budget or Budget(prices)
-    fresh = total_usage([one for one in outcomes if not one.cached])
     unanswered = _rest(spent.used, fresh)
     return {
-        "usd": price(total_usage(outcomes), prices, batch=spent.batch),
+        "usd": price(usage, prices, batch=spent.batch),
         "paid_usd": price(add(fresh, unanswered), prices, batch=spent.batch),
         "unanswered_usd": price(unanswered, prices, batch=spent.batch),
         **spent.facts(),

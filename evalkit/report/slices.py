@@ -16,8 +16,9 @@ import numpy as np
 
 from evalkit.datasets.base import MISSING, column
 from evalkit.errors import ConfigError, did_you_mean
+from evalkit.reading import Counts
 from evalkit.report.base import Report, bound_metrics, finite
-from evalkit.scoring import Counts, Resampling, aggregate
+from evalkit.scoring import Resampling, aggregate
 from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:

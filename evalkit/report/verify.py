@@ -17,13 +17,15 @@ from evalkit.budget import price
 from evalkit.client.base import Prices
 from evalkit.errors import EvalkitError, PromptError, ReportError
 from evalkit.prompts import Prompt
+from evalkit.reading import Counts, generate
 from evalkit.records import Generation, Outcome, Question, Request, Sample, content_hash
 from evalkit.report.base import Report, bound_metrics, finite
 from evalkit.report.classes import classes_in
 from evalkit.report.line import generation_of, outcome_of, replies_of, sample_of
-from evalkit.report.make import status_of, total_usage
+from evalkit.report.make import status_of
 from evalkit.report.slices import slices_of
-from evalkit.scoring import Counts, Resampling, aggregate, combine_trials, generate, statistics_of
+from evalkit.report.totals import Tokens
+from evalkit.scoring import Resampling, aggregate, combine_trials, numbers_of, statistics_of
 from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:
@@ -317,13 +319,12 @@ def _aggregates(found: _Stored, name: str) -> list[Any]:
         return []
     metric = found.metrics[name]
     rows = np.asarray([line["statistics"].get(name, ()) for line in found.answered], dtype=np.float64)
-    order = [Generation(line["id"], line["trial"], one.response)
-             for line, one in zip(found.answered, found.generations, strict=True)]  # fmt: skip
-    ids = dict.fromkeys(one.sample_id for one in order)
+    ids = dict.fromkeys(line["id"] for line in found.answered)
+    numbers = numbers_of(line["id"] for line in found.answered)
     unparsed = {line["id"] for line in found.answered if "unparsed" in line}
     counts = Counts(len(ids), len(found.samples) - len(ids), len(unparsed))
     groups = number_groups([found.samples[one].group for one in ids])
-    return aggregate(metric, combine_trials(metric, rows, order), groups, counts, found.resampling)
+    return aggregate(metric, combine_trials(metric, rows, numbers), groups, counts, found.resampling)
 
 
 def _breakdowns(found: _Stored) -> Check:
@@ -364,14 +365,13 @@ def _counts(found: _Stored) -> Check:
 
 def _usage(found: _Stored) -> Check:
     asked = [turn for one in found.outcomes for turn in one.turns]
-    cost, usage = found.report.cost, total_usage(asked)
-    wrong = list(_unlike("usage", found.report.usage, asdict(usage)))
+    cost, tokens = found.report.cost, Tokens(asked)
+    wrong = list(_unlike("usage", found.report.usage, asdict(tokens.total())))
     if cost is not None:
         prices, batch = Prices(**cost["prices"]), found.at_hand.batch
-        fresh = total_usage([one for one in asked if not one.cached])
         # What attempts without an answer cost is in no line; after scoring again nothing was paid at all.
-        paid = price(fresh, prices, batch=batch) + cost.get("unanswered_usd", 0.0)
-        wrong += _unlike("cost.usd", cost["usd"], price(usage, prices, batch=batch))
+        paid = price(tokens.total(fresh=True), prices, batch=batch) + cost.get("unanswered_usd", 0.0)
+        wrong += _unlike("cost.usd", cost["usd"], price(tokens.total(), prices, batch=batch))
         wrong += _unlike("cost.paid_usd", cost["paid_usd"], 0.0 if found.report.parent else paid)
     return Check("usage and cost", "tokens and US dollars added up", wrong)
 

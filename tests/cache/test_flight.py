@@ -26,22 +26,34 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_is_claimed_once_until_it_has_landed() -> None:
-    with flight.claim(PLACE, ["a", "b"]) as first:
-        with flight.claim(PLACE, ["b", "c"]) as second:
-            assert (set(first.keys), set(second.keys)) == ({"a", "b"}, {"c"})
+    with flight.claim(PLACE, 0) as first:
+        assert first.take(["a", "b"]) == {"a", "b"}
+        with flight.claim(PLACE, 0) as second:
+            assert second.take(["b", "c"]) == {"c"}
         first.land("b")
-        with flight.claim(PLACE, ["a", "b"]) as third:
-            assert set(third.keys) == {"b"}
+        with flight.claim(PLACE, 0) as third:
+            assert third.take(["a", "b"]) == {"b"}
             first.land("b")  # no longer the first's to land
-            with flight.claim(PLACE, ["b"]) as fourth:
-                assert not fourth.keys
-    with flight.claim(PLACE, ["a", "b", "c"]) as last:
-        assert set(last.keys) == {"a", "b", "c"}
+            with flight.claim(PLACE, 0) as fourth:
+                assert fourth.take(["b"]) == set()
+    with flight.claim(PLACE, 0) as last:
+        assert last.take(["a", "b", "c"]) == {"a", "b", "c"}
+
+
+def test_a_look_is_stale_once_another_run_has_had_an_outcome() -> None:
+    since = flight.landings(PLACE)
+    with flight.claim(PLACE, since) as mine, flight.claim(PLACE, since) as other:
+        mine.take(["a"])
+        mine.land("a")
+        assert (mine.stale, other.stale) == (False, True)
+    with flight.claim(PLACE, flight.landings(PLACE)) as later:
+        assert not later.stale
 
 
 def test_another_cache_file_is_another_flight() -> None:
-    with flight.claim(PLACE, ["a"]), flight.claim(PLACE.with_name("other"), ["a"]) as other:
-        assert set(other.keys) == {"a"}
+    with flight.claim(PLACE, 0) as one, flight.claim(PLACE.with_name("other"), 0) as other:
+        one.take(["a"])
+        assert other.take(["a"]) == {"a"}
 
 
 @pytest.mark.parametrize("lands", [True, False])
@@ -53,7 +65,8 @@ def test_waiting_ends_when_the_request_lands_and_when_its_run_ends_without(*, la
         flight.wait(PLACE, ["a", "never asked"])
 
     with ThreadPoolExecutor(1) as pool:
-        with flight.claim(PLACE, ["a"]) as mine:
+        with flight.claim(PLACE, 0) as mine:
+            mine.take(["a"])
             done = pool.submit(wait)
             assert begun.wait(10)
             if lands:

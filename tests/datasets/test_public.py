@@ -286,10 +286,8 @@ def test_squad_counts_as_its_own_script_does(tmp_path: Path) -> None:
     """Case, articles and punctuation do not count there (Rajpurkar et al. 2016)."""
     task = public_of("squad", tmp_path).task
     first, second = sorted(task.dataset.samples, key=lambda sample: sample.id)
-    answers = [
-        Outcome(first.id, 0, "", Response('{"answer": "In 1804."}')),
-        Outcome(second.id, 0, "", Response('{"answer": "Old Hart family"}')),
-    ]
+    told = {first.id: '{"answer": "In 1804."}', second.id: '{"answer": "Old Hart family"}'}
+    answers = [Outcome(one.id, 0, "", Response(told[one.id])) for one in task.dataset.samples]
     values = {one.metric: one.value for one in score(task, answers, Resampling(resamples=1)).aggregates}
     assert values["exact_match"] == 1.0
     assert first.references == ("1804", "in 1804")

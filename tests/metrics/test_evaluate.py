@@ -19,8 +19,9 @@ from evalkit.evaluate_modules import ALLOW_VARIABLE
 from evalkit.metrics.base import MeanMetric
 from evalkit.metrics.evaluate import Evaluate, EvaluateMean, EvaluateWhole
 from evalkit.metrics.prepared import metric_from
+from evalkit.reading import Counts
 from evalkit.report.make import family_of
-from evalkit.scoring import Counts, Resampling, aggregate, statistics_of
+from evalkit.scoring import Resampling, aggregate, statistics_of
 
 __all__ = ["modules_kept"]
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from evalkit.budget import price
 from evalkit.client.base import Prices
 from evalkit.records import Failure, Outcome, Response, Usage
-from evalkit.report.make import cost_of, total_usage
+from evalkit.report.make import cost_of
+from evalkit.report.totals import Tokens
 
 GPT_4O = Prices(input=2.5, output=10.0, cached_input=1.25, recorded="2026-06-21")
 
 
 def answered(key: str, usage: Usage | None, *, cached: bool = False) -> Outcome:
-    return Outcome("s", 0, key, response=Response("x", usage=usage), cached=cached)
+    return Outcome("s", 0, 64 * key, response=Response("x", usage=usage), cached=cached)
 
 
 FAILED = Outcome("s", 0, "f", failure=Failure("s", 0, "timeout", "slow"))
+
+
+def costs(*outcomes: Outcome) -> dict[str, Any] | None:
+    tokens = Tokens(outcomes)
+    return cost_of(tokens.total(), tokens.total(fresh=True), GPT_4O)
 
 
 def test_price_by_hand() -> None:
@@ -42,30 +50,30 @@ def test_usage_adds_up_answers_that_told_it() -> None:
         FAILED,
         answered("c", Usage(10, 20, 30, 40)),
     ]
-    assert total_usage(outcomes) == Usage(11, 22, 33, 44)
+    assert Tokens(outcomes).total() == Usage(11, 22, 33, 44)
 
 
 def test_samples_that_share_one_request_pay_once() -> None:
     usage = Usage(1_000_000, 0)
     twins = [answered("a", usage), answered("a", usage, cached=True), answered("b", usage)]
-    cost = cost_of(twins, GPT_4O)
+    cost = costs(*twins)
     assert cost is not None
     assert (cost["usd"], cost["paid_usd"]) == (pytest.approx(5.0), pytest.approx(5.0))
 
 
 def test_answers_from_the_cache_cost_then_and_not_now() -> None:
     usage = Usage(1_000_000, 100_000)
-    cost = cost_of([answered("a", usage, cached=True), answered("b", usage)], GPT_4O)
+    cost = costs(answered("a", usage, cached=True), answered("b", usage))
     assert cost is not None
     assert (cost["usd"], cost["paid_usd"]) == (pytest.approx(7.0), pytest.approx(3.5))
     assert cost["prices"]["recorded"] == "2026-06-21"
 
 
 def test_without_prices_there_is_no_cost_and_not_zero() -> None:
-    assert cost_of([answered("a", Usage(1, 1))], None) is None
+    assert cost_of(Usage(1, 1), Usage(1, 1), None) is None
 
 
 def test_nothing_answered_costs_nothing() -> None:
-    cost = cost_of([FAILED], GPT_4O)
+    cost = costs(FAILED)
     assert cost is not None
     assert (cost["usd"], cost["paid_usd"]) == (0.0, 0.0)

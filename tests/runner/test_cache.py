@@ -13,11 +13,12 @@ from collecting import bare, kept, run
 from fake_openai import FakeOpenAI, Reply, ToolCall
 from runs import KEY, executor, failure_kinds, model_at, numbered, texts
 
+from evalkit.asking import jobs_of
 from evalkit.cache.base import Entry, Mode
 from evalkit.cache.sqlite import SqliteCache
 from evalkit.errors import ReplayMiss
 from evalkit.records import Response
-from evalkit.runner import collect, jobs_of
+from evalkit.runner import collect
 
 
 def test_trials_are_asked_and_kept_apart(cache: SqliteCache) -> None:
