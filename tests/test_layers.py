@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1] / "evalkit"
 # From the ground up, as ARCHITECTURE.md draws it. Rooms in one line do not import each other.
 LAYERS = [
     {"errors", "records", "search_path"},
-    {"choices", "json_schema", "plugins", "images", "evaluate_modules"},
-    {"tools", "tokens"},
+    {"choices", "json_schema", "plugins", "images", "evaluate_modules", "spool"},
+    {"tools", "tokens", "outcomes"},
     {"statistics", "sandbox", "preprocess"},
     {"metrics"},
     {"prompts", "postprocess", "variations"},
@@ -23,6 +23,7 @@ LAYERS = [
     {"client"},
     {"task", "budget"},
     {"executors"},
+    {"asking", "reading"},
     {"scoring", "runner"},
     {"report"},
     {"comparison", "preflight"},

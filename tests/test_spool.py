@@ -1,0 +1,130 @@
+"""Records in memory and in a file read alike; names keep their places; equal keys are found."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.errors import EvalkitError
+from evalkit.outcomes import Keys, Outcomes
+from evalkit.records import Failure, Generation, Outcome, Response, Sample, Usage, content_hash
+from evalkit.spool import Places, Spool
+
+RECORDS = [
+    Sample("s0", {"text": "x" * 500, "turns": ["a", "b"]}, ["A", None], {"n": 1}, "g", {"choices": [1.5]}),
+    Response("text", "stop", "m", "fp", Usage(1, 2, 3, 4), {"content": []}, [{}], None, 0.5, 0.1),
+    Outcome("s0", 1, "k", failure=Failure("s0", 1, "timeout", "slow", 3), earlier=(Outcome("s0", 1, "j"),)),
+    Generation("s0", 0, Response("text"), {"a": [1]}, None, (Response("before"),), ("before",)),
+]
+
+
+@pytest.mark.parametrize("held", [0, 1 << 30])
+def test_a_record_comes_back_equal(held: int) -> None:
+    spool: Spool[Any] = Spool(RECORDS * 50, held=held)
+    assert list(spool) == RECORDS * 50
+    assert [spool[place] for place in range(len(spool))] == RECORDS * 50
+
+
+@pytest.mark.parametrize("held", [0, 2000, 1 << 30])
+@given(sizes=st.lists(st.integers(0, 40), max_size=200), place=st.slices(220))
+def test_it_reads_as_a_list_does(held: int, sizes: list[int], place: slice) -> None:
+    records = [f"{number}" * size for number, size in enumerate(sizes)]
+    spool = Spool(records, held=held)
+    assert len(spool) == len(records)
+    assert list(spool) == records
+    assert list(spool[place]) == records[place]
+    assert [spool[one] for one in range(-len(records), len(records))] == records * 2
+    with pytest.raises(IndexError):
+        spool[len(records)]
+
+
+def test_records_larger_than_a_piece_and_reading_between_writing() -> None:
+    spool: Spool[str] = Spool(held=0)
+    for number in range(6):
+        spool.append(str(number) * 700_000)
+        assert spool[number][0] == spool[-1][-1] == str(number)
+    assert [len(one) for one in spool] == [700_000] * 6
+
+
+def test_few_are_a_tuple_and_many_stay_where_they_are() -> None:
+    assert Spool([1, 2]).whole == (1, 2)
+    many = Spool(range(1000), held=0)
+    assert many.whole is many
+
+
+def test_the_file_has_no_name_and_is_closed_with_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    spool = Spool(range(1000), held=0)
+    assert not list(tmp_path.iterdir())
+    number = spool._file.fileno() if spool._file else -1
+    del spool
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_full_disk_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(EvalkitError, match=r"No space left on device.*TMPDIR"):
+        Spool(range(1000), held=0)
+
+
+@given(st.lists(st.text(max_size=3)))
+def test_a_name_keeps_the_place_of_its_first_coming(names: list[str]) -> None:
+    places = Places()
+    order: dict[str, int] = {}
+    for name in names:
+        assert places.add(name) == order.get(name)
+        order.setdefault(name, len(order))
+    assert len(places) == len(order)
+    assert {name: places.find(name) for name in order} == order
+    assert [places[place] for place in range(len(places))] == list(order)
+    assert places.find("not there") is None
+
+
+def test_ten_thousand_names_and_names_whose_hashes_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places()
+    assert {places.add(f"name {number}") for number in range(10_000)} == {None}
+    assert [places.find(f"name {number}") for number in range(10_000)] == list(range(10_000))
+    monkeypatch.setattr("evalkit.spool.hash", lambda _: 7, raising=False)
+    alike = Places()
+    assert [alike.add(name) for name in ("a", "b", "a", "c", "b")] == [None, None, 0, None, 1]
+
+
+@given(st.lists(st.integers(0, 5)), st.data())
+def test_the_first_of_equal_keys(numbers: list[int], data: st.DataObject) -> None:
+    keys = Keys()
+    for number in numbers:
+        keys.add(content_hash(number))
+    assert keys.firsts().tolist() == [numbers.index(one) for one in numbers]
+    places = np.flatnonzero(data.draw(st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))))
+    some = [numbers[place] for place in places]
+    assert keys.firsts(places).tolist() == [some.index(one) for one in some]
+
+
+def test_outcomes_stand_by_place_whenever_they_come() -> None:
+    outcomes = Outcomes(3)
+    first, second, third = (Outcome(f"s{number}", 0, "k", response=Response("x")) for number in range(3))
+    outcomes.put(2, third)
+    outcomes.put(0, first)
+    with pytest.raises(LookupError):
+        outcomes[1]
+    outcomes.put(1, second)
+    assert list(outcomes) == outcomes[:] == [first, second, third]
+    later = Outcome("s0", 0, "l", response=Response("y"))
+    outcomes.put(0, later)
+    assert outcomes[0].turns == (first, later)
