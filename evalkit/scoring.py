@@ -13,7 +13,12 @@ from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric
 from evalkit.reading import BATCH, Counts, Reading, Scorable, in_order
 from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
-from evalkit.statistics.bootstrap import bootstrap, percentile_interval, wilson_interval
+from evalkit.statistics.bootstrap import (
+    Interval,
+    bootstrap_together,
+    percentile_interval,
+    wilson_interval,
+)
 from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:
@@ -70,10 +75,10 @@ def score(task: Scorable, outcomes: Iterable[Outcome], resampling: Resampling) -
         family: np.concatenate(rows) if rows else np.zeros((0, 0)) for family, rows in parts.items()
     }
     numbers, groups = np.array(reading.numbers, dtype=np.intp), number_groups(reading.groups)
-    aggregates: list[Aggregate] = []
-    for family, metric in metrics.items() if len(numbers) else ():
-        by_sample = combine_trials(metric, statistics[family], numbers)
-        aggregates += aggregate(metric, by_sample, groups, reading.counts, resampling)
+    families = [
+        (metric, combine_trials(metric, statistics[family], numbers)) for family, metric in metrics.items()
+    ]
+    aggregates = aggregate_all(families, groups, reading.counts, resampling) if len(numbers) else []
     unparsed = np.frombuffer(bytes(reading.unparsed), dtype=bool)
     return Scored(reading.generations.whole, statistics, metrics, aggregates, numbers, unparsed)
 
@@ -153,8 +158,9 @@ def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray) -> Flo
     Samples are numbered from 0 by first appearance. A single trial is combined too: a metric may make
     something else of trials than rows (pass@k counts).
     """
-    order = np.argsort(numbers, kind="stable")
-    rows, numbers = rows[order], numbers[order]
+    if (np.diff(numbers) < 0).any():
+        order = np.argsort(numbers, kind="stable")
+        rows, numbers = rows[order], numbers[order]
     ends = np.flatnonzero(np.diff(numbers, append=-1)) + 1
     if len(ends) == len(rows) and getattr(type(metric), "combine", None) is Metric.combine:
         return rows  # the mean of one
@@ -183,17 +189,53 @@ def aggregate(
 
     `groups` are the (n,) numbers 0…g-1 of the clusters that samples belong to, None without clusters.
     """
+    return aggregate_all([(metric, by_sample)], groups, counts, resampling)
+
+
+def aggregate_all(
+    families: Sequence[tuple[Metric, FloatArray]],
+    groups: NDArray[np.intp] | None,
+    counts: Counts,
+    resampling: Resampling,
+) -> list[Aggregate]:
+    """Return the values of several metrics in order, each as by `aggregate`; the samples are drawn once."""
+    drawn = [place for place, (metric, _) in enumerate(families) if getattr(metric, "per_sample", True)]
+    replicates = bootstrap_together(
+        [(families[place][0].aggregate, families[place][1]) for place in drawn],
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        groups=groups,
+    )
+    intervals = {
+        place: percentile_interval(one, resampling.confidence)
+        for place, one in zip(drawn, replicates, strict=True)
+    }
+    return [
+        one
+        for place, (metric, by_sample) in enumerate(families)
+        for one in _aggregates(metric, by_sample, intervals.get(place), groups, counts, resampling.confidence)
+    ]
+
+
+def _aggregates(
+    metric: Metric,
+    by_sample: FloatArray,
+    interval: Interval | None,
+    groups: NDArray[np.intp] | None,
+    counts: Counts,
+    confidence: float,
+) -> list[Aggregate]:
     values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0].tolist()
     ends: list[tuple[float | None, float | None, str]] = [(None, None, "none")] * len(values)
-    if getattr(metric, "per_sample", True):
-        ends = _intervals(metric, by_sample, values, groups, resampling)
+    if interval is not None:
+        ends = _ends(metric, by_sample, values, interval, groups, confidence)
     return [
         Aggregate(
             metric=name,
             value=value,
             low=low,
             high=high,
-            confidence=resampling.confidence,
+            confidence=confidence,
             interval=method,
             n=counts.n,
             n_failed=counts.failed,
@@ -207,25 +249,22 @@ def aggregate(
     ]
 
 
-def _intervals(
+def _ends(
     metric: Metric,
     by_sample: FloatArray,
     values: Sequence[float],
+    interval: Interval,
     groups: NDArray[np.intp] | None,
-    resampling: Resampling,
+    confidence: float,
 ) -> list[tuple[float | None, float | None, str]]:
     """Return low, high and method of each value's interval."""
-    replicates = bootstrap(
-        metric.aggregate, by_sample, resamples=resampling.resamples, seed=resampling.seed, groups=groups
-    )
-    interval = percentile_interval(replicates, resampling.confidence)
     found: list[tuple[float | None, float | None, str]] = []
     for value, low, high in zip(values, interval.low.tolist(), interval.high.tolist(), strict=True):
         if low == high and _is_proportion(metric, by_sample, value):
             # Groups count once: samples of a group that agree say little more than one of them.
             some = by_sample[:, 1] > 0
             units = int(some.sum()) if groups is None else len(np.unique(groups[some]))
-            found.append((*wilson_interval(value * units, units, resampling.confidence), "wilson"))
+            found.append((*wilson_interval(value * units, units, confidence), "wilson"))
         else:
             found.append((low, high, interval.method))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,11 +55,30 @@ def bootstrap(
     groups: NDArray[np.intp] | None = None,
 ) -> FloatArray:
     """Return the (resamples, v) bootstrap replicates of `aggregate` over (n, k) statistics."""
-    blocks = [
-        aggregate(statistics, weights)
-        for weights in resampling_weights(len(statistics), resamples, seed, groups)
-    ]
-    return np.concatenate(blocks, axis=0)
+    (replicates,) = bootstrap_together(
+        [(aggregate, statistics)], resamples=resamples, seed=seed, groups=groups
+    )
+    return replicates
+
+
+def bootstrap_together(
+    parts: Sequence[tuple[Aggregate, FloatArray]],
+    *,
+    resamples: int,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+) -> list[FloatArray]:
+    """Return the replicates of several aggregates, each over (n, k) statistics of the same n samples.
+
+    They are what each would have alone; the draws, which take most of the time, are made once.
+    """
+    if not parts:
+        return []
+    blocks: list[list[FloatArray]] = [[] for _ in parts]
+    for weights in resampling_weights(len(parts[0][1]), resamples, seed, groups):
+        for found, (aggregate, statistics) in zip(blocks, parts, strict=True):
+            found.append(aggregate(statistics, weights))
+    return [np.concatenate(found, axis=0) for found in blocks]
 
 
 def percentile_interval(replicates: FloatArray, confidence: float) -> Interval:

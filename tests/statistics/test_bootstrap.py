@@ -17,6 +17,7 @@ from scipy import stats
 from evalkit.statistics.bootstrap import (
     BLOCK_BYTES,
     bootstrap,
+    bootstrap_together,
     percentile_interval,
     resampling_weights,
     wilson_interval,
@@ -214,3 +215,16 @@ def test_wilson_interval_agrees_with_scipy(n: int, share: float, confidence: flo
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
     assert 0 <= low <= successes / n + 1e-12
     assert successes / n - 1e-12 <= high <= 1
+
+
+def test_several_together_have_what_each_has_alone() -> None:
+    rng = np.random.default_rng(0)
+    tables = [rng.random((30, columns)) for columns in (2, 5)]
+    groups = np.arange(30) // 3
+
+    def sums(statistics: FloatArray, weights: FloatArray) -> FloatArray:
+        return weights @ statistics
+
+    together = bootstrap_together([(sums, one) for one in tables], resamples=300, seed=4, groups=groups)
+    for one, found in zip(tables, together, strict=True):
+        assert np.array_equal(found, bootstrap(sums, one, resamples=300, seed=4, groups=groups))
