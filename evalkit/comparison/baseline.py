@@ -20,7 +20,7 @@ import numpy as np
 from evalkit.comparison.base import Measured, Side
 from evalkit.comparison.side import family_of
 from evalkit.errors import NoBaseline, ReportError
-from evalkit.report.base import without_unit
+from evalkit.report.base import BASELINES, without_unit
 from evalkit.report.write import write_text
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Folder:
 
 def baseline_folder(results_dir: Path, name: str) -> Path:
     """Return where a baseline lies."""
-    return results_dir / "baselines" / name
+    return results_dir / BASELINES / name
 
 
 def write_baseline(sides: Sequence[Side], name: str, reason: str, results_dir: Path) -> Path:
@@ -81,7 +81,7 @@ def write_baseline(sides: Sequence[Side], name: str, reason: str, results_dir: P
         measured["cost_usd"] = _rounded(measured["cost_usd"])
         write_text(folder / side.case / MEASUREMENTS, _pretty(measured, sort_keys=False))
     write_text(folder / MANIFEST, _pretty({"schema_version": SCHEMA_VERSION, "name": name, "cases": cases}))
-    attributes = results_dir / "baselines" / ".gitattributes"
+    attributes = results_dir / BASELINES / ".gitattributes"
     if not attributes.exists():
         write_text(attributes, ATTRIBUTES)
     return folder

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Each step from an older version is in migrate.py; the schemas in schema/ describe this one.
 SCHEMA_VERSION = 2
 RUNS = "runs"
+BASELINES = "baselines"
 REPORT = "report.json"
 SAMPLES = "samples.jsonl"
 MARKDOWN = "report.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalkit.errors import ReportError, did_you_mean
-from evalkit.report.base import REPORT, RUNS
+from evalkit.report.base import BASELINES, REPORT, RUNS
 
 LATEST = "latest"
 SECOND = len("20260131-235959")
@@ -42,6 +42,11 @@ def find(name: str, results_dir: Path) -> Path:
     if matches and name:
         shown = ", ".join(path.name for path in matches[:5])
         raise ReportError(f'"{name}" is the beginning of {len(matches)} runs ({shown}); write more of the id')
+    if name and (results_dir / BASELINES / name).is_dir():
+        raise ReportError(
+            f'"{name}" is a baseline, which keeps scores and no texts; name a run (evalkit list runs), or '
+            f"compare scores: evalkit compare {name}"
+        )
     raise ReportError(
         f'no run "{name}"{did_you_mean(name, [path.name for path in runs])} under {results_dir / RUNS}; '
         "evalkit list runs shows them"

@@ -85,3 +85,8 @@ def test_of_runs_of_one_second_the_later_written_is_the_latest(tmp_path: Path) -
         folder = write(report(f"20260102-000000-{ending}"), [], tmp_path)
         os.utime(folder / "report.json", ns=(order, order))
     assert find("latest", tmp_path).name.endswith("888888")
+
+
+def test_a_baseline_s_name_is_told_from_a_run_s(results: Path) -> None:
+    (results / "baselines" / "main").mkdir(parents=True)
+    assert '"main" is a baseline, which keeps scores and no texts' in refused("main", results)
