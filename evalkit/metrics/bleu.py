@@ -12,13 +12,9 @@ import numpy as np
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import CorpusMetric, options_text
-from evalkit.metrics.text import (
-    all_references,
-    check_choice,
-    reference_count,
-    reference_streams,
-    references_of,
-)
+from evalkit.metrics.numbering import token_numbers, tokens_13a, words_13a
+from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of
+from evalkit.metrics.text import all_references, check_choice, reference_count, references_of
 from evalkit.metrics.translation import (
     AUTO,
     SMOOTHING,
@@ -32,6 +28,7 @@ from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
+    from evalkit.metrics.overlap import IntArray
 
 SEGMENT, DOCUMENT = LEVELS = ("segment", "document")
 _DEFAULT_ORDER = 4
@@ -184,18 +181,44 @@ class Bleu(CorpusMetric):
         order = self.max_ngram_order
         if not texts:
             return np.zeros((0, 2 * order + 2))
-        texts = [spelled(self.tokenize, text) for text in texts]
-        references = [tuple(spelled(self.tokenize, text) for text in one) for one in references]
-        # The method that sacrebleu's own significance tests take their statistics from.
-        rows = self._sacrebleu._extract_corpus_statistics(texts, reference_streams(references))  # noqa: SLF001
-        found = np.array(rows, dtype=np.float64)
-        return np.concatenate([found[:, 2:], found[:, :2]], axis=1)
+        sizes = np.array([1 + len(many) for many in references])
+        symbols, lengths = self._tokens(
+            [text for own in zip(texts, references) for text in (own[0], *own[1])]
+        )
+        segments = Segments(symbols, lengths, sizes)
+        correct = common_ngrams(segments, order)
+        system = lengths[firsts_of(sizes)]
+        totals = np.maximum(system[:, np.newaxis] - np.arange(order), 0)
+        ends = np.stack([system, _nearest_lengths(lengths, sizes)], axis=1)
+        return np.concatenate([correct, totals, ends], axis=1).astype(np.float64)
+
+    def _tokens(self, texts: list[str]) -> tuple[IntArray, IntArray]:
+        """Number sacrebleu's tokens of the texts."""
+        sacrebleu = self._sacrebleu
+        if self.tokenize == "13a":
+            lines = [text.lower() for text in texts] if self.lowercase else texts
+            return token_numbers(
+                [words_13a(line) for line in lines], lambda words: tokens_13a(words, sacrebleu.tokenizer)
+            )
+        return token_numbers(
+            [sacrebleu._preprocess_segment(spelled(self.tokenize, text)).split() for text in texts]  # noqa: SLF001
+        )
 
     @cached_property
     def _sacrebleu(self) -> Any:
         return load_bleu(
             "bleu", self.tokenize, lowercase=self.lowercase, max_ngram_order=self.max_ngram_order
         )
+
+
+def _nearest_lengths(lengths: IntArray, sizes: IntArray) -> IntArray:
+    """Return (s,) the length of each segment's reference that is nearest to the hypothesis's, or the shorter."""
+    firsts = firsts_of(sizes)
+    above = int(lengths.max()) + 1
+    # Distance first, then length: the least of both in one number.
+    ranks = abs(lengths - np.repeat(lengths[firsts], sizes)) * above + lengths
+    ranks[firsts] = above * above
+    return np.asarray(np.minimum.reduceat(ranks, firsts) % above, dtype=np.int64)
 
 
 def _joined(segments: Iterable[str]) -> str:

@@ -1,0 +1,194 @@
+"""N-grams that hypotheses share with their references, counted for many segments at once.
+
+A text is an array of numbers, one a character or token: equal numbers for equal symbols. All windows of the
+longest n-gram are packed into integers, with the segment in front, and sorted: windows that begin with the
+same n-gram then stand together for every shorter n-gram too, so that one sort counts all orders. Numbers are
+packed side by side and never hashed: counts are exact.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    IntArray = NDArray[np.int64]
+    KeyArray = NDArray[np.uint64]
+
+_KEY_BITS = 64
+# Symbols counted at once: what is made of them stays in a core's cache.
+_PART = 1 << 16
+# Symbols sorted at once, whole segments: many short sorts are three times as fast as a long one.
+_RUN = 1 << 9
+# What stands after a hypothesis and after a reference. An n-gram that runs over the end of its text holds
+# the mark of its side, so that it is in no text of the other side and never common.
+_MARKS = np.array([0, 1], dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Texts one after the other: for each segment the hypothesis, then its references.
+
+    `symbols`: numbers of at least 0 for each text's symbols, and one place of any number after each text.
+    `lengths`: (t,) symbols of each text. `sizes`: (s,) texts of each segment, at least 2.
+    """
+
+    symbols: NDArray[Any]
+    lengths: IntArray
+    sizes: IntArray
+
+    def part(self, chosen: slice) -> Segments:
+        """Return some segments that stand together."""
+        texts = slice(int(self.sizes[: chosen.start].sum()), int(self.sizes[: chosen.stop].sum()))
+        places = slice(*(int((self.lengths[:end] + 1).sum()) for end in (texts.start, texts.stop)))
+        return Segments(self.symbols[places], self.lengths[texts], self.sizes[chosen])
+
+
+def sides_of(sizes: IntArray) -> IntArray:
+    """Return (t,): 0 for a hypothesis, 1, 2, … for the references of its segment."""
+    return np.arange(int(sizes.sum())) - np.repeat(firsts_of(sizes), sizes)
+
+
+def firsts_of(sizes: IntArray) -> IntArray:
+    """Return where each of several runs of these sizes begins, one after the other."""
+    return np.asarray(np.cumsum(sizes) - sizes, dtype=np.int64)
+
+
+def in_parts(count: Callable[[slice], IntArray], places: IntArray) -> IntArray:
+    """Return what `count` says of segments that stand together, a part of them at a time, on all cores.
+
+    `places`: (s,) size of each segment; a part is small enough for a core's cache, or one segment.
+    """
+    ends = np.cumsum(places)
+    parts, first = [], 0
+    while first < len(places):
+        limit = (ends[first - 1] if first else 0) + _PART
+        last = max(first + 1, int(np.searchsorted(ends, limit, side="right")))
+        parts.append(slice(first, last))
+        first = last
+    threads = min(len(parts), _cores())
+    if threads == 1:
+        return np.concatenate([count(part) for part in parts])
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Threads are enough: sorting and arithmetic on arrays leave the interpreter free.
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(count, parts)))
+
+
+def common_ngrams(segments: Segments, order: int) -> IntArray:
+    """Return (s, order): n-grams that a hypothesis shares with its references, for n = 1 … order.
+
+    Each n-gram counts as often as it is in the hypothesis, or in the reference that has it most often,
+    whichever is less.
+    """
+    found = np.zeros((len(segments.sizes), order), dtype=np.int64)
+    windows = _Windows(segments, order)
+    done = 0
+    while done < order:
+        counts = windows.lengthen(order - done)
+        found[:, done : done + counts.shape[1]] = counts
+        done += counts.shape[1]
+    return found
+
+
+class _Windows:
+    """The symbols from each place on: n-grams whose order grows by as many symbols as fit into an integer."""
+
+    def __init__(self, segments: Segments, order: int) -> None:
+        sides = sides_of(segments.sizes)
+        places = segments.lengths + 1
+        extents = np.add.reduceat(places, firsts_of(segments.sizes))
+        numbers, self._bits = _numbered(segments.symbols, np.cumsum(places) - 1, np.minimum(sides, 1))
+        self._symbols = np.concatenate([numbers, np.zeros(order, dtype=np.uint64)])
+        self._count = len(numbers)
+        self._starts = firsts_of(extents)
+        self._sides = int(sides.max()) + 1
+        self._side = np.repeat(sides.astype(np.uint64), places)
+        # Equal for windows that are in one segment and equal so far, and in the order of the places' segments.
+        self._ids = np.repeat(np.arange(len(extents), dtype=np.uint64), extents)
+        self._done = 0
+
+    def lengthen(self, most: int) -> IntArray:
+        """Make the windows longer by up to `most` symbols; return (s, symbols) n-grams common at each step."""
+        side_bits = (self._sides - 1).bit_length()
+        # Room for one symbol at least, unless a segment had millions of texts.
+        room = _KEY_BITS - side_bits - int(self._ids.max()).bit_length()
+        width = min(most, room // self._bits)
+        keys = self._ids
+        for place in range(self._done, self._done + width):
+            keys <<= np.uint64(self._bits)
+            keys |= self._symbols[place : place + self._count]
+        keys <<= np.uint64(side_bits)
+        keys |= self._side
+        self._done += width
+        places = None if width == most else _sort_places(keys, self._starts)
+        if places is None:
+            _sort(keys, self._starts)
+        else:
+            keys = keys[places]
+        # The highest bit where a window differs from the one before: n-grams up to that symbol are the same.
+        changes = np.empty_like(keys)
+        changes[0] = ~np.uint64(0)
+        np.bitwise_xor(keys[1:], keys[:-1], out=changes[1:])
+        changes >>= np.uint64(side_bits)
+        if places is not None:
+            self._ids = np.empty_like(keys)
+            self._ids[places] = np.cumsum(changes > 0, dtype=np.uint64)
+        return self._common(changes, keys & np.uint64((1 << side_bits) - 1), width)
+
+    def _common(self, changes: KeyArray, side: KeyArray, width: int) -> IntArray:
+        """Return (s, width) common n-grams by the sorted windows' changes and sides, the shortest first."""
+        found = np.empty((len(self._starts), width), dtype=np.int64)
+        before = np.zeros((self._sides, self._count + 1), dtype=np.int32)
+        for one in range(self._sides):
+            np.cumsum(side == one, dtype=np.int32, out=before[one, 1:])
+        at = np.arange(self._count + 1)
+        for place in reversed(range(width)):
+            least = np.uint64(1 << self._bits * (width - 1 - place))
+            kept = np.flatnonzero(changes >= least)
+            changes, at = changes[kept], at[np.append(kept, len(at) - 1)]
+            edges = before.take(at, axis=1)  # six times as fast as before[:, at]
+            counts = edges[:, 1:] - edges[:, :-1]
+            common = np.minimum(counts[0], counts[1:].max(axis=0))
+            found[:, place] = np.add.reduceat(common, np.searchsorted(at, self._starts))
+        return found
+
+
+def _numbered(symbols: NDArray[Any], ends: IntArray, marks: IntArray) -> tuple[KeyArray, int]:
+    """Number the symbols that occur from 2 on, put the marks at the ends, and return them and their bits."""
+    seen = np.zeros(int(symbols.max()) + 1, dtype=bool)
+    seen[symbols] = True
+    numbers = np.cumsum(seen, dtype=np.uint64) + np.uint64(1)
+    found = numbers[symbols]
+    found[ends] = marks
+    return found, int(numbers[-1]).bit_length()
+
+
+def _sort(keys: KeyArray, starts: IntArray) -> None:
+    """Sort keys that begin with the segment, in place."""
+    for run in _runs(starts, len(keys)):
+        keys[run].sort()
+
+
+def _sort_places(keys: KeyArray, starts: IntArray) -> IntArray:
+    """Return the order of keys that begin with the segment."""
+    return np.concatenate([np.argsort(keys[run]) + run.start for run in _runs(starts, len(keys))])
+
+
+def _runs(starts: IntArray, count: int) -> list[slice]:
+    """Return runs of whole segments, each about as long as is sorted fastest."""
+    first = starts[np.flatnonzero(np.diff(starts // _RUN, prepend=-1))].tolist()
+    return [slice(*ends) for ends in zip(first, [*first[1:], count], strict=True)]
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    known = getattr(os, "sched_getaffinity", None)
+    return len(known(0)) if known else os.cpu_count() or 1
