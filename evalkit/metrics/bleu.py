@@ -12,8 +12,8 @@ import numpy as np
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import CorpusMetric, options_text
-from evalkit.metrics.numbering import token_numbers, tokens_13a, words_13a
-from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of
+from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of, in_parts
+from evalkit.metrics.symbols import tokens_13a, words
 from evalkit.metrics.text import all_references, check_choice, reference_count, references_of
 from evalkit.metrics.translation import (
     AUTO,
@@ -29,6 +29,7 @@ from evalkit.records import Generation, Sample
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
     from evalkit.metrics.overlap import IntArray
+    from evalkit.metrics.symbols import Symbols
 
 SEGMENT, DOCUMENT = LEVELS = ("segment", "document")
 _DEFAULT_ORDER = 4
@@ -181,28 +182,26 @@ class Bleu(CorpusMetric):
         order = self.max_ngram_order
         if not texts:
             return np.zeros((0, 2 * order + 2))
-        sizes = np.array([1 + len(many) for many in references])
-        symbols, lengths = self._tokens(
-            [text for own in zip(texts, references) for text in (own[0], *own[1])]
-        )
-        segments = Segments(symbols, lengths, sizes)
-        correct = common_ngrams(segments, order)
+        segments = [(text, *many) for text, many in zip(texts, references, strict=True)]
+        return in_parts(self._counts, segments).astype(np.float64)
+
+    def _counts(self, some: Sequence[tuple[str, ...]]) -> IntArray:
+        """Return (s, 2 * order + 2) statistics of segments, each the hypothesis and its references."""
+        order = self.max_ngram_order
+        sizes = np.array([len(own) for own in some])
+        symbols, lengths = self._tokens([text for own in some for text in own])
+        common = common_ngrams(Segments(symbols, lengths, sizes), order)
         system = lengths[firsts_of(sizes)]
         totals = np.maximum(system[:, np.newaxis] - np.arange(order), 0)
-        ends = np.stack([system, _nearest_lengths(lengths, sizes)], axis=1)
-        return np.concatenate([correct, totals, ends], axis=1).astype(np.float64)
+        return np.column_stack([common, totals, system, _nearest_lengths(lengths, sizes)])
 
-    def _tokens(self, texts: list[str]) -> tuple[IntArray, IntArray]:
+    def _tokens(self, texts: list[str]) -> Symbols:
         """Number sacrebleu's tokens of the texts."""
         sacrebleu = self._sacrebleu
         if self.tokenize == "13a":
             lines = [text.lower() for text in texts] if self.lowercase else texts
-            return token_numbers(
-                [words_13a(line) for line in lines], lambda words: tokens_13a(words, sacrebleu.tokenizer)
-            )
-        return token_numbers(
-            [sacrebleu._preprocess_segment(spelled(self.tokenize, text)).split() for text in texts]  # noqa: SLF001
-        )
+            return tokens_13a(lines, sacrebleu.tokenizer)
+        return words([sacrebleu._preprocess_segment(spelled(self.tokenize, text)) for text in texts])  # noqa: SLF001
 
     @cached_property
     def _sacrebleu(self) -> Any:
@@ -212,7 +211,7 @@ class Bleu(CorpusMetric):
 
 
 def _nearest_lengths(lengths: IntArray, sizes: IntArray) -> IntArray:
-    """Return (s,) the length of each segment's reference that is nearest to the hypothesis's, or the shorter."""
+    """Return (s,) lengths of the references nearest to their hypotheses, of two as near the shorter."""
     firsts = firsts_of(sizes)
     above = int(lengths.max()) + 1
     # Distance first, then length: the least of both in one number.

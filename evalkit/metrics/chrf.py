@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from evalkit.metrics.base import CorpusMetric, options_text
-from evalkit.metrics.numbering import code_points, token_numbers, tokens_chrf
 from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of, in_parts
+from evalkit.metrics.symbols import characters, words_chrf
 from evalkit.metrics.text import all_references, reference_count, references_of
 from evalkit.metrics.translation import check_chrf_options
 from evalkit.records import Generation, Sample
@@ -20,6 +20,7 @@ from evalkit.records import Generation, Sample
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
     from evalkit.metrics.overlap import IntArray
+    from evalkit.metrics.symbols import Symbols
 
 _DEFAULT_BETA = 2
 # What sacrebleu (as chrF++.py, NLTK and Moses) puts for a precision or recall of 0/0.
@@ -118,54 +119,28 @@ class ChrF(CorpusMetric):
     def _rows(self, texts: list[str], references: list[tuple[str, ...]]) -> FloatArray:
         if not texts:
             return np.zeros((0, 3 * (self.char_order + self.word_order)))
-        if self.lowercase:
-            texts = [text.lower() for text in texts]
-            references = [tuple(text.lower() for text in many) for many in references]
-        # A pair for each reference: hypothesis, reference, hypothesis, reference, …
-        pairs = [
-            text
-            for one, many in zip(texts, references, strict=True)
-            for other in many
-            for text in (one, other)
-        ]
-        counts = np.concatenate([self._characters(pairs), self._words(pairs)], axis=1)
-        rows = counts.reshape(len(counts), -1)
+        pairs = [(text, one) for text, many in zip(texts, references, strict=True) for one in many]
+        rows = in_parts(self._counts, pairs)
         numbers = np.array([len(many) for many in references])
         if len(rows) > len(texts):
-            rows = rows[
-                [
-                    first + self._best(rows[first : first + number])
-                    for first, number in zip(firsts_of(numbers), numbers)
-                ]
-            ]
+            rows = rows[self._best(rows, numbers)]
         return rows.astype(np.float64)
 
-    def _characters(self, pairs: list[str]) -> IntArray:
-        """Return (p, char_order, 3) n-grams of characters: of the hypothesis, the reference, and both."""
-        if not self.whitespace:
-            pairs = ["".join(text.split()) for text in pairs]
-        lengths = np.fromiter(map(len, pairs), dtype=np.int64, count=len(pairs))
+    def _counts(self, pairs: Sequence[tuple[str, ...]]) -> IntArray:
+        """Return (p, 3 * orders) statistics of pairs of a hypothesis and a reference."""
+        texts = [text.lower() if self.lowercase else text for pair in pairs for text in pair]
+        found = []
+        if self.char_order:
+            found.append(_triples(characters(texts, whitespace=self.whitespace), self.char_order))
+        if self.word_order:
+            found.append(_triples(words_chrf(texts), self.word_order))
+        return np.concatenate(found, axis=1)
 
-        def count(part: slice) -> IntArray:
-            some = slice(2 * part.start, 2 * part.stop)
-            sizes = np.full(part.stop - part.start, 2)
-            return common_ngrams(Segments(code_points(pairs[some]), lengths[some], sizes), self.char_order)
-
-        common = in_parts(count, lengths[::2] + lengths[1::2])
-        return _triples(lengths, common)
-
-    def _words(self, pairs: list[str]) -> IntArray:
-        """Return (p, word_order, 3): as `_characters`, of words."""
-        if not self.word_order:
-            return np.zeros((len(pairs) // 2, 0, 3), dtype=np.int64)
-        symbols, lengths = token_numbers([text.split() for text in pairs], tokens_chrf)
-        segments = Segments(symbols, lengths, np.full(len(pairs) // 2, 2))
-        return _triples(lengths, common_ngrams(segments, self.word_order))
-
-    def _best(self, rows: IntArray) -> int:
-        """Return the place of the first row of the highest score."""
+    def _best(self, rows: IntArray, numbers: IntArray) -> list[int]:
+        """Return the place of each sample's first row of its highest score, by how many rows each has."""
         scores = [self._sacrebleu._compute_f_score(row) for row in rows.tolist()]  # noqa: SLF001
-        return scores.index(max(scores))
+        places = zip(firsts_of(numbers).tolist(), numbers.tolist(), strict=True)
+        return [max(range(first, first + number), key=scores.__getitem__) for first, number in places]
 
     @cached_property
     def _sacrebleu(self) -> Any:
@@ -181,12 +156,15 @@ class ChrF(CorpusMetric):
         )
 
 
-def _triples(lengths: IntArray, common: IntArray) -> IntArray:
-    """Return (p, orders, 3) n-grams by the (2p,) lengths of the pairs, and by those that are common."""
-    totals = np.maximum(lengths[:, np.newaxis] - np.arange(common.shape[1]), 0)
+def _triples(symbols: Symbols, order: int) -> IntArray:
+    """Return (p, 3 * order): n-grams of the hypothesis, the reference and both, for n = 1 … order."""
+    numbers, lengths = symbols
+    common = common_ngrams(Segments(numbers, lengths, np.full(len(lengths) // 2, 2)), order)
+    totals = np.maximum(lengths[:, np.newaxis] - np.arange(order), 0)
     hypothesis, reference = totals[::2], totals[1::2]
-    # As sacrebleu: no n-grams where the reference has none.
-    return np.stack([np.where(reference > 0, hypothesis, 0), reference, common], axis=2)
+    # As in sacrebleu: none of the hypothesis where the reference has none.
+    counted = np.where(reference > 0, hypothesis, 0)
+    return np.stack([counted, reference, common], axis=2).reshape(len(common), -1)
 
 
 def _f_beta(precision: FloatArray, recall: FloatArray, beta: float, *, otherwise: float) -> FloatArray:

@@ -9,7 +9,7 @@ packed side by side and never hashed: counts are exact.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     KeyArray = NDArray[np.uint64]
 
 _KEY_BITS = 64
-# Symbols counted at once: what is made of them stays in a core's cache.
+# Characters counted at once: what is made of them stays in a core's cache.
 _PART = 1 << 16
 # Symbols sorted at once, whole segments: many short sorts are three times as fast as a long one.
 _RUN = 1 << 9
-# What stands after a hypothesis and after a reference. An n-gram that runs over the end of its text holds
-# the mark of its side, so that it is in no text of the other side and never common.
-_MARKS = np.array([0, 1], dtype=np.uint64)
+# The places behind a hypothesis and behind a reference hold numbers of their own. An n-gram that runs over
+# the end of its text holds the number of its side: it is in no text of the other side, and never common.
+_REFERENCE_END, _FIRST = 1, 2
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,6 @@ class Segments:
     lengths: IntArray
     sizes: IntArray
 
-    def part(self, chosen: slice) -> Segments:
-        """Return some segments that stand together."""
-        texts = slice(int(self.sizes[: chosen.start].sum()), int(self.sizes[: chosen.stop].sum()))
-        places = slice(*(int((self.lengths[:end] + 1).sum()) for end in (texts.start, texts.stop)))
-        return Segments(self.symbols[places], self.lengths[texts], self.sizes[chosen])
-
 
 def sides_of(sizes: IntArray) -> IntArray:
     """Return (t,): 0 for a hypothesis, 1, 2, … for the references of its segment."""
@@ -60,17 +54,25 @@ def firsts_of(sizes: IntArray) -> IntArray:
     return np.asarray(np.cumsum(sizes) - sizes, dtype=np.int64)
 
 
-def in_parts(count: Callable[[slice], IntArray], places: IntArray) -> IntArray:
-    """Return what `count` says of segments that stand together, a part of them at a time, on all cores.
+def dense(symbols: NDArray[Any], *, least: int) -> tuple[KeyArray, int]:
+    """Number the symbols that occur from `least` on, in their order; and the bits of the greatest number."""
+    seen = np.zeros(int(symbols.max()) + 1, dtype=bool)
+    seen[symbols] = True
+    numbers = np.cumsum(seen, dtype=np.uint64)
+    numbers += np.uint64(least - 1)
+    return numbers[symbols], int(numbers[-1]).bit_length()
 
-    `places`: (s,) size of each segment; a part is small enough for a core's cache, or one segment.
-    """
-    ends = np.cumsum(places)
+
+def in_parts(
+    count: Callable[[Sequence[tuple[str, ...]]], IntArray], segments: Sequence[tuple[str, ...]]
+) -> IntArray:
+    """Return what `count` says of segments, the texts of each; a part of them at a time, on all cores."""
+    ends = np.cumsum([sum(map(len, own)) for own in segments])
     parts, first = [], 0
-    while first < len(places):
-        limit = (ends[first - 1] if first else 0) + _PART
-        last = max(first + 1, int(np.searchsorted(ends, limit, side="right")))
-        parts.append(slice(first, last))
+    while first < len(segments):
+        most = _PART + (ends[first - 1] if first else 0)
+        last = max(first + 1, int(np.searchsorted(ends, most, side="right")))
+        parts.append(segments[first:last])
         first = last
     threads = min(len(parts), _cores())
     if threads == 1:
@@ -105,18 +107,19 @@ class _Windows:
         sides = sides_of(segments.sizes)
         places = segments.lengths + 1
         extents = np.add.reduceat(places, firsts_of(segments.sizes))
-        numbers, self._bits = _numbered(segments.symbols, np.cumsum(places) - 1, np.minimum(sides, 1))
+        numbers, self._bits = dense(segments.symbols, least=_FIRST)
+        numbers[np.cumsum(places) - 1] = np.minimum(sides, _REFERENCE_END)
         self._symbols = np.concatenate([numbers, np.zeros(order, dtype=np.uint64)])
         self._count = len(numbers)
         self._starts = firsts_of(extents)
         self._sides = int(sides.max()) + 1
         self._side = np.repeat(sides.astype(np.uint64), places)
-        # Equal for windows that are in one segment and equal so far, and in the order of the places' segments.
+        # Equal for windows of one segment that are equal so far, and in the order of the segments.
         self._ids = np.repeat(np.arange(len(extents), dtype=np.uint64), extents)
         self._done = 0
 
     def lengthen(self, most: int) -> IntArray:
-        """Make the windows longer by up to `most` symbols; return (s, symbols) n-grams common at each step."""
+        """Make the windows up to `most` symbols longer; return (s, symbols) common n-grams at each step."""
         side_bits = (self._sides - 1).bit_length()
         # Room for one symbol at least, unless a segment had millions of texts.
         room = _KEY_BITS - side_bits - int(self._ids.max()).bit_length()
@@ -159,16 +162,6 @@ class _Windows:
             common = np.minimum(counts[0], counts[1:].max(axis=0))
             found[:, place] = np.add.reduceat(common, np.searchsorted(at, self._starts))
         return found
-
-
-def _numbered(symbols: NDArray[Any], ends: IntArray, marks: IntArray) -> tuple[KeyArray, int]:
-    """Number the symbols that occur from 2 on, put the marks at the ends, and return them and their bits."""
-    seen = np.zeros(int(symbols.max()) + 1, dtype=bool)
-    seen[symbols] = True
-    numbers = np.cumsum(seen, dtype=np.uint64) + np.uint64(1)
-    found = numbers[symbols]
-    found[ends] = marks
-    return found, int(numbers[-1]).bit_length()
 
 
 def _sort(keys: KeyArray, starts: IntArray) -> None:

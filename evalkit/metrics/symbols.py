@@ -1,0 +1,219 @@
+"""Texts as arrays of numbers whose n-grams `overlap` counts: characters, and tokens as sacrebleu has them.
+
+Texts stand one after the other, with one place after each that is no part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalkit.metrics.overlap import dense
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    IntArray = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+    Symbols = tuple[NDArray[Any], IntArray]
+    """Numbers of the symbols, with one place of any number after each text; and (t,) symbols of each text."""
+
+_KEY_BITS = 64
+# Kinds of characters, as they matter to where a token ends. All others are letters here.
+_SPACE, _MARK, _STOP, _HYPHEN, _DIGIT, _QUOTE = range(1, 7)
+_KINDS = {
+    _MARK: '!"#$%&()*+/:;<=>?@[\\]^_`{|}~',
+    _STOP: ".,",
+    _HYPHEN: "-",
+    _DIGIT: "0123456789",
+    _QUOTE: "'",
+}
+_PUNCTUATION = np.array([kind in {_MARK, _STOP, _HYPHEN, _QUOTE} for kind in range(7)])
+
+
+def characters(texts: Sequence[str], *, whitespace: bool) -> Symbols:
+    """Return the code points of texts, with or without white space."""
+    found = _Characters.of(texts)
+    if whitespace:
+        return found.codes, found.lengths
+    kept = ~found.space
+    kept[found.ends] = True
+    last = np.cumsum(kept)[found.ends]
+    return found.codes[kept], np.diff(last, prepend=0) - 1
+
+
+def words(texts: Sequence[str]) -> Symbols:
+    """Number what stands between white space: the tokens of tokenized texts."""
+    return _Characters.of(texts).tokens()
+
+
+def words_chrf(texts: Sequence[str]) -> Symbols:
+    """Number chrF++'s words: a punctuation mark that ends a word is one of its own, else one that begins it.
+
+    Words of one character stay whole. The marks are ASCII's, as in sacrebleu's `_remove_punctuation`.
+    """
+    found = _Characters.of(texts)
+    first, last = found.runs()
+    long = last > first
+    ends = long & _PUNCTUATION[found.kinds[last]]
+    begins = long & _PUNCTUATION[found.kinds[first]] & ~ends
+    cuts = np.zeros(len(found.codes), dtype=bool)
+    cuts[last[ends]] = True
+    cuts[first[begins] + 1] = True
+    return found.tokens(cuts)
+
+
+def tokens_13a(texts: Sequence[str], tokenize: Callable[[str], str]) -> Symbols:
+    """Number mteval-v13a's tokens: `tokenize` is sacrebleu's, asked where a text holds something rare.
+
+    mteval-v13a drops tags, joins lines and reads entities, and then puts spaces around what matches four
+    patterns, one after the other. Where there is nothing to drop, to join or to read, the patterns come to:
+
+    1. ASCII punctuation other than `'-.,` is a token of its own.
+    2. So is a full stop or comma, except between two digits. The second pattern sets apart those without a
+       digit before them, the third those without one behind them. Matches do not overlap, so that the second
+       misses each other one of several in a row; the third finds it, unless a digit follows.
+    3. So is a hyphen behind a digit.
+
+    A text with several in a row and a digit behind them goes through `tokenize` too.
+    """
+    found = _Characters.of(texts)
+    rare = np.unique(np.searchsorted(found.ends, found.rare_in_13a()))
+    if len(rare):
+        texts = list(texts)
+        for place in rare:
+            texts[place] = tokenize(texts[place].rstrip())
+        found = _Characters.of(texts)
+    cuts = found.cuts_13a()
+    for place in rare:
+        cuts[found.ends[place] - found.lengths[place] : found.ends[place]] = False
+    return found.tokens(cuts)
+
+
+@dataclass(frozen=True)
+class _Characters:
+    """Texts in code points, one after the other.
+
+    `joined`: each text, and a NUL behind it. `codes`: (n,) its code points. `ends`: (t,) the places of those
+    NULs. `lengths`: (t,).
+    """
+
+    joined: str
+    codes: NDArray[np.uint32]
+    ends: IntArray
+    lengths: IntArray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> _Characters:
+        joined = "\0".join([*texts, ""])
+        # A lone surrogate is a code point like others.
+        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        return cls(joined, codes, np.cumsum(lengths + 1) - 1, lengths)
+
+    @cached_property
+    def kinds(self) -> NDArray[np.uint8]:
+        return _kinds()[self.codes]
+
+    @cached_property
+    def space(self) -> Mask:
+        """Where no token is: in white space, and behind a text."""
+        found = self.kinds == _SPACE
+        found[self.ends] = True
+        return found
+
+    def runs(self, cuts: Mask | None = None) -> tuple[IntArray, IntArray]:
+        """Return the first and last places of what stands between white space and, if given, cuts.
+
+        `cuts`: (n,) where a run begins, whatever is before it.
+        """
+        before = _before(self.space, at_edge=True)
+        behind = _behind(self.space, at_edge=True)
+        if cuts is not None:
+            before |= cuts
+            behind |= _behind(cuts)
+        return np.flatnonzero(before & ~self.space), np.flatnonzero(behind & ~self.space)
+
+    def rare_in_13a(self) -> IntArray:
+        """Return places of what may be an entity, a tag or a joined line, and of stops before a digit."""
+        codes = self.codes
+        stop = self.kinds == _STOP
+        found = codes == ord("&")
+        found |= (codes == ord("<")) & _behind(codes == ord("s"))
+        found |= (codes == ord("-")) & _behind(codes == ord("\n"))
+        found |= _before(stop) & stop & _behind(self.kinds == _DIGIT)
+        return np.flatnonzero(found)
+
+    def cuts_13a(self) -> Mask:
+        """Return (n,) where a token of 13a begins that has no white space before it."""
+        digit, stop = self.kinds == _DIGIT, self.kinds == _STOP
+        after_digit = _before(digit)
+        alone = self.kinds == _MARK
+        alone |= stop & ~(after_digit & _behind(digit))
+        alone |= (self.kinds == _HYPHEN) & after_digit
+        return alone | _before(alone)
+
+    def tokens(self, cuts: Mask | None = None) -> Symbols:
+        """Number the runs."""
+        first, last = self.runs(cuts)
+        lengths = np.diff(np.searchsorted(first, self.ends), prepend=0)
+        numbers = np.zeros(len(first) + len(lengths), dtype=np.int64)
+        numbers[np.arange(len(first)) + np.repeat(np.arange(len(lengths)), lengths)] = self._numbers(
+            first, last
+        )
+        return numbers, lengths
+
+    def _numbers(self, first: IntArray, last: IntArray) -> IntArray:
+        """Return numbers of the runs, equal for equal ones: by their characters packed, where they fit."""
+        symbols, bits = dense(self.codes, least=1)
+        most = _KEY_BITS // bits
+        sizes = last - first + 1
+        short = np.flatnonzero(sizes <= most)
+        begin, size = first[short], sizes[short]
+        keys = np.zeros(len(short), dtype=np.uint64)
+        for place in range(int(size.max(initial=0))):
+            inside = place < size
+            keys <<= np.uint64(bits)
+            keys |= np.where(inside, symbols[np.where(inside, begin + place, 0)], np.uint64(0))
+        found = np.empty(len(first), dtype=np.int64)
+        distinct, found[short] = np.unique(keys, return_inverse=True)
+        long = np.flatnonzero(sizes > most)
+        known: dict[str, int] = {}
+        spelled = [
+            self.joined[a:b] for a, b in zip(first[long].tolist(), (last[long] + 1).tolist(), strict=True)
+        ]
+        found[long] = [known.setdefault(text, len(distinct) + len(known)) for text in spelled]
+        return found
+
+
+def _before(mask: Mask, *, at_edge: bool = False) -> Mask:
+    """Return (n,) whether the place before is marked."""
+    found = np.empty_like(mask)
+    found[:1] = at_edge
+    found[1:] = mask[:-1]
+    return found
+
+
+def _behind(mask: Mask, *, at_edge: bool = False) -> Mask:
+    """Return (n,) whether the place behind is marked."""
+    found = np.empty_like(mask)
+    found[-1:] = at_edge
+    found[:-1] = mask[1:]
+    return found
+
+
+@cache
+def _kinds() -> NDArray[np.uint8]:
+    """Return the kind of each code point."""
+    import sys
+
+    found = np.zeros(sys.maxunicode + 1, dtype=np.uint8)
+    for kind, chars in _KINDS.items():
+        found[[ord(char) for char in chars]] = kind
+    # White space is what Python takes for it, in `split` and in patterns. All of it is in the first plane.
+    found[[code for code in range(1 << 16) if chr(code).isspace()]] = _SPACE
+    return found
