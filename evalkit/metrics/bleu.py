@@ -189,19 +189,20 @@ class Bleu(CorpusMetric):
         """Return (s, 2 * order + 2) statistics of segments, each the hypothesis and its references."""
         order = self.max_ngram_order
         sizes = np.array([len(own) for own in some])
-        symbols, lengths = self._tokens([text for own in some for text in own])
+        symbols, lengths = self._tokens([text for own in some for text in own], sizes)
         common = common_ngrams(Segments(symbols, lengths, sizes), order)
         system = lengths[firsts_of(sizes)]
         totals = np.maximum(system[:, np.newaxis] - np.arange(order), 0)
         return np.column_stack([common, totals, system, _nearest_lengths(lengths, sizes)])
 
-    def _tokens(self, texts: list[str]) -> Symbols:
+    def _tokens(self, texts: list[str], sizes: IntArray) -> Symbols:
         """Number sacrebleu's tokens of the texts."""
         sacrebleu = self._sacrebleu
         if self.tokenize == "13a":
             lines = [text.lower() for text in texts] if self.lowercase else texts
-            return tokens_13a(lines, sacrebleu.tokenizer)
-        return words([sacrebleu._preprocess_segment(spelled(self.tokenize, text)) for text in texts])  # noqa: SLF001
+            return tokens_13a(lines, sizes, sacrebleu.tokenizer)
+        lines = [sacrebleu._preprocess_segment(spelled(self.tokenize, text)) for text in texts]  # noqa: SLF001
+        return words(lines, sizes)
 
     @cached_property
     def _sacrebleu(self) -> Any:

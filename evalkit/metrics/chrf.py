@@ -129,11 +129,12 @@ class ChrF(CorpusMetric):
     def _counts(self, pairs: Sequence[tuple[str, ...]]) -> IntArray:
         """Return (p, 3 * orders) statistics of pairs of a hypothesis and a reference."""
         texts = [text.lower() if self.lowercase else text for pair in pairs for text in pair]
+        sizes = np.full(len(pairs), 2)
         found = []
         if self.char_order:
-            found.append(_triples(characters(texts, whitespace=self.whitespace), self.char_order))
+            found.append(_triples(characters(texts, whitespace=self.whitespace), sizes, self.char_order))
         if self.word_order:
-            found.append(_triples(words_chrf(texts), self.word_order))
+            found.append(_triples(words_chrf(texts, sizes), sizes, self.word_order))
         return np.concatenate(found, axis=1)
 
     def _best(self, rows: IntArray, numbers: IntArray) -> list[int]:
@@ -156,10 +157,10 @@ class ChrF(CorpusMetric):
         )
 
 
-def _triples(symbols: Symbols, order: int) -> IntArray:
+def _triples(symbols: Symbols, sizes: IntArray, order: int) -> IntArray:
     """Return (p, 3 * order): n-grams of the hypothesis, the reference and both, for n = 1 … order."""
     numbers, lengths = symbols
-    common = common_ngrams(Segments(numbers, lengths, np.full(len(lengths) // 2, 2)), order)
+    common = common_ngrams(Segments(numbers, lengths, sizes), order)
     totals = np.maximum(lengths[:, np.newaxis] - np.arange(order), 0)
     hypothesis, reference = totals[::2], totals[1::2]
     # As in sacrebleu: none of the hypothesis where the reference has none.

@@ -8,6 +8,7 @@ packed side by side and never hashed: counts are exact.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,44 @@ def dense(symbols: NDArray[Any], *, least: int) -> tuple[KeyArray, int]:
     return numbers[symbols], int(numbers[-1]).bit_length()
 
 
+def windows(symbols: KeyArray, width: int, bits: int, ids: KeyArray | None = None) -> KeyArray:
+    """Return for each place its `width` symbols packed side by side, behind its id if given (and spent).
+
+    Behind the last symbol there are zeros.
+    """
+    keys = np.zeros_like(symbols) if ids is None else ids
+    for place in range(width):
+        keys <<= np.uint64(bits)
+        keys[: max(0, len(symbols) - place)] |= symbols[place:]
+    return keys
+
+
+def ranks(keys: KeyArray, starts: IntArray) -> IntArray:
+    """Number keys, equal ones alike within a segment: `starts` are the first of each."""
+    if not len(keys):
+        return np.zeros(0, dtype=np.int64)
+    runs = _runs(starts, len(keys))
+    order = _order(keys, runs)
+    ordered = keys[order]
+    rank = np.zeros(len(keys), dtype=np.int64)
+    np.cumsum(ordered[1:] != ordered[:-1], out=rank[1:])
+    rank -= np.repeat(rank[[run.start for run in runs]], [run.stop - run.start for run in runs])
+    found = np.empty_like(rank)
+    found[order] = rank
+    return found
+
+
+def _order(keys: KeyArray, runs: list[slice]) -> IntArray:
+    """Return the places of the keys in order, run by run."""
+    return np.concatenate([np.argsort(keys[run]) + run.start for run in runs])
+
+
+def _runs(starts: IntArray, count: int) -> list[slice]:
+    """Return runs of whole segments, as long as is sorted fastest or as the one segment in them."""
+    first = starts[np.flatnonzero(np.diff(starts // _RUN, prepend=-1))].tolist()
+    return [slice(*ends) for ends in itertools.pairwise([*first, count]) if ends[0] < ends[1]]
+
+
 def in_parts(
     count: Callable[[Sequence[tuple[str, ...]]], IntArray], segments: Sequence[tuple[str, ...]]
 ) -> IntArray:
@@ -91,10 +130,10 @@ def common_ngrams(segments: Segments, order: int) -> IntArray:
     whichever is less.
     """
     found = np.zeros((len(segments.sizes), order), dtype=np.int64)
-    windows = _Windows(segments, order)
+    grams = _Windows(segments)
     done = 0
     while done < order:
-        counts = windows.lengthen(order - done)
+        counts = grams.lengthen(order - done)
         found[:, done : done + counts.shape[1]] = counts
         done += counts.shape[1]
     return found
@@ -103,15 +142,14 @@ def common_ngrams(segments: Segments, order: int) -> IntArray:
 class _Windows:
     """The symbols from each place on: n-grams whose order grows by as many symbols as fit into an integer."""
 
-    def __init__(self, segments: Segments, order: int) -> None:
+    def __init__(self, segments: Segments) -> None:
         sides = sides_of(segments.sizes)
         places = segments.lengths + 1
         extents = np.add.reduceat(places, firsts_of(segments.sizes))
-        numbers, self._bits = dense(segments.symbols, least=_FIRST)
-        numbers[np.cumsum(places) - 1] = np.minimum(sides, _REFERENCE_END)
-        self._symbols = np.concatenate([numbers, np.zeros(order, dtype=np.uint64)])
-        self._count = len(numbers)
+        self._symbols, self._bits = dense(segments.symbols, least=_FIRST)
+        self._symbols[np.cumsum(places) - 1] = np.minimum(sides, _REFERENCE_END)
         self._starts = firsts_of(extents)
+        self._runs = _runs(self._starts, len(self._symbols))
         self._sides = int(sides.max()) + 1
         self._side = np.repeat(sides.astype(np.uint64), places)
         # Equal for windows of one segment that are equal so far, and in the order of the segments.
@@ -124,35 +162,34 @@ class _Windows:
         # Room for one symbol at least, unless a segment had millions of texts.
         room = _KEY_BITS - side_bits - int(self._ids.max()).bit_length()
         width = min(most, room // self._bits)
-        keys = self._ids
-        for place in range(self._done, self._done + width):
-            keys <<= np.uint64(self._bits)
-            keys |= self._symbols[place : place + self._count]
+        keys = windows(self._symbols[self._done :], width, self._bits, self._ids)
+        self._done += width
         keys <<= np.uint64(side_bits)
         keys |= self._side
-        self._done += width
-        places = None if width == most else _sort_places(keys, self._starts)
-        if places is None:
-            _sort(keys, self._starts)
+        order = None
+        if width < most:
+            order = _order(keys, self._runs)
+            keys = keys[order]
         else:
-            keys = keys[places]
+            for run in self._runs:
+                keys[run].sort()
         # The highest bit where a window differs from the one before: n-grams up to that symbol are the same.
         changes = np.empty_like(keys)
         changes[0] = ~np.uint64(0)
         np.bitwise_xor(keys[1:], keys[:-1], out=changes[1:])
         changes >>= np.uint64(side_bits)
-        if places is not None:
+        if order is not None:
             self._ids = np.empty_like(keys)
-            self._ids[places] = np.cumsum(changes > 0, dtype=np.uint64)
+            self._ids[order] = np.cumsum(changes > 0, dtype=np.uint64)
         return self._common(changes, keys & np.uint64((1 << side_bits) - 1), width)
 
     def _common(self, changes: KeyArray, side: KeyArray, width: int) -> IntArray:
         """Return (s, width) common n-grams by the sorted windows' changes and sides, the shortest first."""
         found = np.empty((len(self._starts), width), dtype=np.int64)
-        before = np.zeros((self._sides, self._count + 1), dtype=np.int32)
+        before = np.zeros((self._sides, len(side) + 1), dtype=np.int32)
         for one in range(self._sides):
             np.cumsum(side == one, dtype=np.int32, out=before[one, 1:])
-        at = np.arange(self._count + 1)
+        at = np.arange(len(side) + 1)
         for place in reversed(range(width)):
             least = np.uint64(1 << self._bits * (width - 1 - place))
             kept = np.flatnonzero(changes >= least)
@@ -162,23 +199,6 @@ class _Windows:
             common = np.minimum(counts[0], counts[1:].max(axis=0))
             found[:, place] = np.add.reduceat(common, np.searchsorted(at, self._starts))
         return found
-
-
-def _sort(keys: KeyArray, starts: IntArray) -> None:
-    """Sort keys that begin with the segment, in place."""
-    for run in _runs(starts, len(keys)):
-        keys[run].sort()
-
-
-def _sort_places(keys: KeyArray, starts: IntArray) -> IntArray:
-    """Return the order of keys that begin with the segment."""
-    return np.concatenate([np.argsort(keys[run]) + run.start for run in _runs(starts, len(keys))])
-
-
-def _runs(starts: IntArray, count: int) -> list[slice]:
-    """Return runs of whole segments, each about as long as is sorted fastest."""
-    first = starts[np.flatnonzero(np.diff(starts // _RUN, prepend=-1))].tolist()
-    return [slice(*ends) for ends in zip(first, [*first[1:], count], strict=True)]
 
 
 def _cores() -> int:

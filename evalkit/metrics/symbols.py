@@ -1,6 +1,7 @@
 """Texts as arrays of numbers whose n-grams `overlap` counts: characters, and tokens as sacrebleu has them.
 
-Texts stand one after the other, with one place after each that is no part of it.
+Texts stand one after the other, with one place after each that is no part of it. `sizes` are the (s,) texts
+of each segment: a hypothesis and its references.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalkit.metrics.overlap import dense
+from evalkit.metrics.overlap import dense, firsts_of, ranks, windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
     Mask = NDArray[np.bool_]
     Symbols = tuple[NDArray[Any], IntArray]
-    """Numbers of the symbols, with one place of any number after each text; and (t,) symbols of each text."""
+    """Numbers of the symbols, with one place of any number after each text; and (t,) symbols of each text.
+
+    Equal symbols of a segment (a hypothesis and its references) have equal numbers, and others have others.
+    """
 
 _KEY_BITS = 64
 # Kinds of characters, as they matter to where a token ends. All others are letters here.
@@ -46,12 +50,12 @@ def characters(texts: Sequence[str], *, whitespace: bool) -> Symbols:
     return found.codes[kept], np.diff(last, prepend=0) - 1
 
 
-def words(texts: Sequence[str]) -> Symbols:
+def words(texts: Sequence[str], sizes: IntArray) -> Symbols:
     """Number what stands between white space: the tokens of tokenized texts."""
-    return _Characters.of(texts).tokens()
+    return _Characters.of(texts).tokens(sizes)
 
 
-def words_chrf(texts: Sequence[str]) -> Symbols:
+def words_chrf(texts: Sequence[str], sizes: IntArray) -> Symbols:
     """Number chrF++'s words: a punctuation mark that ends a word is one of its own, else one that begins it.
 
     Words of one character stay whole. The marks are ASCII's, as in sacrebleu's `_remove_punctuation`.
@@ -64,10 +68,10 @@ def words_chrf(texts: Sequence[str]) -> Symbols:
     cuts = np.zeros(len(found.codes), dtype=bool)
     cuts[last[ends]] = True
     cuts[first[begins] + 1] = True
-    return found.tokens(cuts)
+    return found.tokens(sizes, cuts)
 
 
-def tokens_13a(texts: Sequence[str], tokenize: Callable[[str], str]) -> Symbols:
+def tokens_13a(texts: Sequence[str], sizes: IntArray, tokenize: Callable[[str], str]) -> Symbols:
     """Number mteval-v13a's tokens: `tokenize` is sacrebleu's, asked where a text holds something rare.
 
     mteval-v13a drops tags, joins lines and reads entities, and then puts spaces around what matches four
@@ -91,7 +95,7 @@ def tokens_13a(texts: Sequence[str], tokenize: Callable[[str], str]) -> Symbols:
     cuts = found.cuts_13a()
     for place in rare:
         cuts[found.ends[place] - found.lengths[place] : found.ends[place]] = False
-    return found.tokens(cuts)
+    return found.tokens(sizes, cuts)
 
 
 @dataclass(frozen=True)
@@ -117,12 +121,13 @@ class _Characters:
 
     @cached_property
     def kinds(self) -> NDArray[np.uint8]:
+        """What each is, as far as tokens end at it."""
         return _kinds()[self.codes]
 
     @cached_property
     def space(self) -> Mask:
         """Where no token is: in white space, and behind a text."""
-        found = self.kinds == _SPACE
+        found: Mask = self.kinds == _SPACE
         found[self.ends] = True
         return found
 
@@ -152,41 +157,41 @@ class _Characters:
         """Return (n,) where a token of 13a begins that has no white space before it."""
         digit, stop = self.kinds == _DIGIT, self.kinds == _STOP
         after_digit = _before(digit)
-        alone = self.kinds == _MARK
+        alone: Mask = self.kinds == _MARK
         alone |= stop & ~(after_digit & _behind(digit))
         alone |= (self.kinds == _HYPHEN) & after_digit
         return alone | _before(alone)
 
-    def tokens(self, cuts: Mask | None = None) -> Symbols:
-        """Number the runs."""
+    def tokens(self, sizes: IntArray, cuts: Mask | None = None) -> Symbols:
+        """Number the runs, equal ones alike within a segment of texts."""
         first, last = self.runs(cuts)
-        lengths = np.diff(np.searchsorted(first, self.ends), prepend=0)
+        ends = np.searchsorted(first, self.ends)
+        lengths = np.diff(ends, prepend=0)
+        starts = np.append(0, ends)[firsts_of(sizes)]
         numbers = np.zeros(len(first) + len(lengths), dtype=np.int64)
-        numbers[np.arange(len(first)) + np.repeat(np.arange(len(lengths)), lengths)] = self._numbers(
-            first, last
-        )
+        places = np.arange(len(first)) + np.repeat(np.arange(len(lengths)), lengths)
+        numbers[places] = self._numbers(first, last + 1 - first, starts)
         return numbers, lengths
 
-    def _numbers(self, first: IntArray, last: IntArray) -> IntArray:
-        """Return numbers of the runs, equal for equal ones: by their characters packed, where they fit."""
+    def _numbers(self, first: IntArray, sizes: IntArray, starts: IntArray) -> IntArray:
+        """Return numbers of the runs by their characters, packed into integers where they fit.
+
+        `starts`: the first run of each segment.
+        """
         symbols, bits = dense(self.codes, least=1)
         most = _KEY_BITS // bits
-        sizes = last - first + 1
         short = np.flatnonzero(sizes <= most)
-        begin, size = first[short], sizes[short]
-        keys = np.zeros(len(short), dtype=np.uint64)
-        for place in range(int(size.max(initial=0))):
-            inside = place < size
-            keys <<= np.uint64(bits)
-            keys |= np.where(inside, symbols[np.where(inside, begin + place, 0)], np.uint64(0))
+        keys = windows(symbols, most, bits)[first[short]]
+        keys >>= (bits * (most - sizes[short])).astype(np.uint64)
         found = np.empty(len(first), dtype=np.int64)
-        distinct, found[short] = np.unique(keys, return_inverse=True)
+        found[short] = ranks(keys, np.searchsorted(short, starts))
         long = np.flatnonzero(sizes > most)
+        spans = zip(first[long].tolist(), sizes[long].tolist(), strict=True)
         known: dict[str, int] = {}
-        spelled = [
-            self.joined[a:b] for a, b in zip(first[long].tolist(), (last[long] + 1).tolist(), strict=True)
+        above = int(found[short].max(initial=0)) + 1
+        found[long] = [
+            known.setdefault(self.joined[place : place + size], above + len(known)) for place, size in spans
         ]
-        found[long] = [known.setdefault(text, len(distinct) + len(known)) for text in spelled]
         return found
 
 
