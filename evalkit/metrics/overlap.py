@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     KeyArray = NDArray[np.uint64]
 
 _KEY_BITS = 64
-# Characters counted at once: what is made of them stays in a core's cache.
-_PART = 1 << 16
 # Symbols sorted at once, whole segments: many short sorts are three times as fast as a long one.
 _RUN = 1 << 9
 # The places behind a hypothesis and behind a reference hold numbers of their own. An n-gram that runs over
@@ -45,9 +43,48 @@ class Segments:
     sizes: IntArray
 
 
-def sides_of(sizes: IntArray) -> IntArray:
-    """Return (t,): 0 for a hypothesis, 1, 2, … for the references of its segment."""
-    return np.arange(int(sizes.sum())) - np.repeat(firsts_of(sizes), sizes)
+def common_ngrams(segments: Segments, order: int) -> IntArray:
+    """Return (s, order): n-grams that a hypothesis shares with its references, for n = 1 … order.
+
+    Each n-gram counts as often as it is in the hypothesis, or in the reference that has it most often,
+    whichever is less.
+    """
+    found = np.zeros((len(segments.sizes), order), dtype=np.int64)
+    grams = _Windows(segments)
+    done = 0
+    while done < order:
+        counts = grams.lengthen(order - done)
+        found[:, done : done + counts.shape[1]] = counts
+        done += counts.shape[1]
+    return found
+
+
+def in_parts(
+    count: Callable[[Sequence[tuple[str, ...]]], IntArray],
+    segments: Sequence[tuple[str, ...]],
+    *,
+    characters: int,
+) -> IntArray:
+    """Return (s, k) counts of segments, given by the texts of each: a part of them at a time, on all cores.
+
+    `count` maps some of the segments to their rows. A part has up to so many characters, or one segment:
+    memory is that of a part for each core.
+    """
+    ends = np.cumsum([sum(map(len, own)) for own in segments])
+    parts, first = [], 0
+    while first < len(segments):
+        most = characters + (ends[first - 1] if first else 0)
+        last = max(first + 1, int(np.searchsorted(ends, most, side="right")))
+        parts.append(segments[first:last])
+        first = last
+    threads = min(len(parts), _cores())
+    if threads == 1:
+        return np.concatenate([count(part) for part in parts])
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Threads, not processes: sorting and arithmetic on arrays leave the interpreter to others.
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(count, parts)))
 
 
 def firsts_of(sizes: IntArray) -> IntArray:
@@ -65,9 +102,9 @@ def dense(symbols: NDArray[Any], *, least: int) -> tuple[KeyArray, int]:
 
 
 def windows(symbols: KeyArray, width: int, bits: int, ids: KeyArray | None = None) -> KeyArray:
-    """Return for each place its `width` symbols packed side by side, behind its id if given (and spent).
+    """Return (n,) the `width` symbols from each place on side by side, zeros where there are no more.
 
-    Behind the last symbol there are zeros.
+    `ids`: (n,) numbers to put in front of them; overwritten.
     """
     keys = np.zeros_like(symbols) if ids is None else ids
     for place in range(width):
@@ -77,7 +114,7 @@ def windows(symbols: KeyArray, width: int, bits: int, ids: KeyArray | None = Non
 
 
 def ranks(keys: KeyArray, starts: IntArray) -> IntArray:
-    """Number keys, equal ones alike within a segment: `starts` are the first of each."""
+    """Number keys, equal ones alike within a segment; `starts`: (s,) the first key of each."""
     if not len(keys):
         return np.zeros(0, dtype=np.int64)
     runs = _runs(starts, len(keys))
@@ -91,61 +128,15 @@ def ranks(keys: KeyArray, starts: IntArray) -> IntArray:
     return found
 
 
-def _order(keys: KeyArray, runs: list[slice]) -> IntArray:
-    """Return the places of the keys in order, run by run."""
-    return np.concatenate([np.argsort(keys[run]) + run.start for run in runs])
-
-
-def _runs(starts: IntArray, count: int) -> list[slice]:
-    """Return runs of whole segments, as long as is sorted fastest or as the one segment in them."""
-    first = starts[np.flatnonzero(np.diff(starts // _RUN, prepend=-1))].tolist()
-    return [slice(*ends) for ends in itertools.pairwise([*first, count]) if ends[0] < ends[1]]
-
-
-def in_parts(
-    count: Callable[[Sequence[tuple[str, ...]]], IntArray], segments: Sequence[tuple[str, ...]]
-) -> IntArray:
-    """Return what `count` says of segments, the texts of each; a part of them at a time, on all cores."""
-    ends = np.cumsum([sum(map(len, own)) for own in segments])
-    parts, first = [], 0
-    while first < len(segments):
-        most = _PART + (ends[first - 1] if first else 0)
-        last = max(first + 1, int(np.searchsorted(ends, most, side="right")))
-        parts.append(segments[first:last])
-        first = last
-    threads = min(len(parts), _cores())
-    if threads == 1:
-        return np.concatenate([count(part) for part in parts])
-    from concurrent.futures import ThreadPoolExecutor
-
-    # Threads are enough: sorting and arithmetic on arrays leave the interpreter free.
-    with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(count, parts)))
-
-
-def common_ngrams(segments: Segments, order: int) -> IntArray:
-    """Return (s, order): n-grams that a hypothesis shares with its references, for n = 1 … order.
-
-    Each n-gram counts as often as it is in the hypothesis, or in the reference that has it most often,
-    whichever is less.
-    """
-    found = np.zeros((len(segments.sizes), order), dtype=np.int64)
-    grams = _Windows(segments)
-    done = 0
-    while done < order:
-        counts = grams.lengthen(order - done)
-        found[:, done : done + counts.shape[1]] = counts
-        done += counts.shape[1]
-    return found
-
-
 class _Windows:
     """The symbols from each place on: n-grams whose order grows by as many symbols as fit into an integer."""
 
     def __init__(self, segments: Segments) -> None:
-        sides = sides_of(segments.sizes)
+        firsts = firsts_of(segments.sizes)
+        # 0 for a hypothesis, 1, 2, … for the references of its segment.
+        sides = np.arange(len(segments.lengths)) - np.repeat(firsts, segments.sizes)
         places = segments.lengths + 1
-        extents = np.add.reduceat(places, firsts_of(segments.sizes))
+        extents = np.add.reduceat(places, firsts)
         self._symbols, self._bits = dense(segments.symbols, least=_FIRST)
         self._symbols[np.cumsum(places) - 1] = np.minimum(sides, _REFERENCE_END)
         self._starts = firsts_of(extents)
@@ -159,7 +150,7 @@ class _Windows:
     def lengthen(self, most: int) -> IntArray:
         """Make the windows up to `most` symbols longer; return (s, symbols) common n-grams at each step."""
         side_bits = (self._sides - 1).bit_length()
-        # Room for one symbol at least, unless a segment had millions of texts.
+        # Room for one symbol at least: symbols and ids are numbered through, and a segment has few texts.
         room = _KEY_BITS - side_bits - int(self._ids.max()).bit_length()
         width = min(most, room // self._bits)
         keys = windows(self._symbols[self._done :], width, self._bits, self._ids)
@@ -199,6 +190,17 @@ class _Windows:
             common = np.minimum(counts[0], counts[1:].max(axis=0))
             found[:, place] = np.add.reduceat(common, np.searchsorted(at, self._starts))
         return found
+
+
+def _order(keys: KeyArray, runs: list[slice]) -> IntArray:
+    """Return the places of the keys in order, run by run."""
+    return np.concatenate([np.argsort(keys[run]) + run.start for run in runs])
+
+
+def _runs(starts: IntArray, count: int) -> list[slice]:
+    """Return runs of whole segments, about as long as is sorted fastest; one segment where it is longer."""
+    first = starts[np.flatnonzero(np.diff(starts // _RUN, prepend=-1))].tolist()
+    return [slice(*ends) for ends in itertools.pairwise([*first, count]) if ends[0] < ends[1]]
 
 
 def _cores() -> int:

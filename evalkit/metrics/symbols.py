@@ -6,6 +6,7 @@ of each segment: a hypothesis and its references.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -18,7 +19,8 @@ from evalkit.metrics.overlap import dense, firsts_of, ranks, windows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    IntArray = NDArray[np.int64]
+    from evalkit.metrics.overlap import IntArray
+
     Mask = NDArray[np.bool_]
     Symbols = tuple[NDArray[Any], IntArray]
     """Numbers of the symbols, with one place of any number after each text; and (t,) symbols of each text.
@@ -72,19 +74,26 @@ def words_chrf(texts: Sequence[str], sizes: IntArray) -> Symbols:
 
 
 def tokens_13a(texts: Sequence[str], sizes: IntArray, tokenize: Callable[[str], str]) -> Symbols:
-    """Number mteval-v13a's tokens: `tokenize` is sacrebleu's, asked where a text holds something rare.
+    """Number mteval-v13a's tokens; `tokenize` is sacrebleu's, asked where a text holds something rare.
 
-    mteval-v13a drops tags, joins lines and reads entities, and then puts spaces around what matches four
-    patterns, one after the other. Where there is nothing to drop, to join or to read, the patterns come to:
+    mteval-v13a drops tags, joins lines and reads entities; then four patterns put spaces around what they
+    match. Where there is nothing to drop, to join or to read, they come to this:
 
     1. ASCII punctuation other than `'-.,` is a token of its own.
     2. So is a full stop or comma, except between two digits. The second pattern sets apart those without a
        digit before them, the third those without one behind them. Matches do not overlap, so that the second
-       misses each other one of several in a row; the third finds it, unless a digit follows.
+       can miss the last of several in a row; the third finds it, unless a digit follows: that is rare.
     3. So is a hyphen behind a digit.
 
-    A text with several in a row and a digit behind them goes through `tokenize` too.
+    No pattern looks further than one character, and none takes white space for a digit, so that the texts'
+    ends are like white space. A test holds this to sacrebleu's on every short string of these characters.
     """
+    found, cuts = _cut_13a(texts, tokenize)
+    return found.tokens(sizes, cuts)
+
+
+def _cut_13a(texts: Sequence[str], tokenize: Callable[[str], str]) -> tuple[_Characters, Mask]:
+    """Return the texts, those with something rare as `tokenize` has them, and where to cut them."""
     found = _Characters.of(texts)
     rare = np.unique(np.searchsorted(found.ends, found.rare_in_13a()))
     if len(rare):
@@ -95,7 +104,7 @@ def tokens_13a(texts: Sequence[str], sizes: IntArray, tokenize: Callable[[str], 
     cuts = found.cuts_13a()
     for place in rare:
         cuts[found.ends[place] - found.lengths[place] : found.ends[place]] = False
-    return found.tokens(sizes, cuts)
+    return found, cuts
 
 
 @dataclass(frozen=True)
@@ -214,11 +223,9 @@ def _behind(mask: Mask, *, at_edge: bool = False) -> Mask:
 @cache
 def _kinds() -> NDArray[np.uint8]:
     """Return the kind of each code point."""
-    import sys
-
     found = np.zeros(sys.maxunicode + 1, dtype=np.uint8)
     for kind, chars in _KINDS.items():
         found[[ord(char) for char in chars]] = kind
-    # White space is what Python takes for it, in `split` and in patterns. All of it is in the first plane.
+    # White space is what Python takes for it; all of it is in the first plane.
     found[[code for code in range(1 << 16) if chr(code).isspace()]] = _SPACE
     return found
