@@ -67,7 +67,7 @@ class ChrF(CorpusMetric):
 
         A beta other than 2, which sacrebleu puts into the metric's name (chrF3), is added.
         """
-        # sacrebleu's version, though n-grams are counted here: counts are equal or wrong, and tests hold that.
+        # sacrebleu's version, though n-grams are counted here: counts are equal or wrong, and tests hold it.
         options: dict[str, Any] = {} if self.nrefs is None else {"nrefs": self.nrefs}
         options |= {
             "case": "lc" if self.lowercase else "mixed",
