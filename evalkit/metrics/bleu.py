@@ -13,7 +13,7 @@ import numpy as np
 from evalkit.errors import MetricError
 from evalkit.metrics.base import CorpusMetric, options_text
 from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of, in_parts
-from evalkit.metrics.symbols import tokens_13a, words
+from evalkit.metrics.symbols import tokens_13a, tokens_zh, words
 from evalkit.metrics.text import all_references, check_choice, reference_count, references_of
 from evalkit.metrics.translation import (
     AUTO,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SEGMENT, DOCUMENT = LEVELS = ("segment", "document")
 _DEFAULT_ORDER = 4
+# Tokenizers whose rules are followed here.
+_CUT_HERE = {"13a": tokens_13a, "zh": tokens_zh}
 # Characters counted at once: arrays of their tokens are short enough to stay in a core's cache.
 _PART = 1 << 17
 # sacrebleu's floor for the logarithm of 0.
@@ -86,8 +88,8 @@ class Bleu(CorpusMetric):
 
         An n-gram order other than 4, and documents, which sacrebleu leaves out, are added.
         """
-        # sacrebleu's version, though n-grams are counted here, and 13a's tokens cut here: counts are equal or
-        # wrong, 13a is a standard that no version changes, and tests hold both to sacrebleu.
+        # sacrebleu's version, though n-grams are counted here, and texts cut here for 13a and zh: counts are
+        # equal or wrong, a tokenizer of a name stays as it is, and tests hold both to sacrebleu.
         options: dict[str, Any] = {} if self.nrefs is None else {"nrefs": self.nrefs}
         if self.level != SEGMENT:
             options["level"] = self.level
@@ -191,8 +193,8 @@ class Bleu(CorpusMetric):
         return in_parts(self._counts, segments, characters=_PART).astype(np.float64)
 
     def _line(self, text: str) -> str:
-        """Return a text ready to be cut into tokens: by sacrebleu's tokenizer, unless 13a is cut here."""
-        if self.tokenize != "13a":
+        """Return a text ready to be cut into tokens: by sacrebleu's tokenizer, unless it is cut here."""
+        if self.tokenize not in _CUT_HERE:
             # Not in the threads that count: a tokenizer in C need not bear them.
             return str(self._sacrebleu._preprocess_segment(spelled(self.tokenize, text)))  # noqa: SLF001
         return text.lower() if self.lowercase else text
@@ -202,10 +204,8 @@ class Bleu(CorpusMetric):
         order = self.max_ngram_order
         sizes = np.array([len(own) for own in some])
         lines = [line for own in some for line in own]
-        if self.tokenize == "13a":
-            symbols, lengths = tokens_13a(lines, sizes, self._sacrebleu.tokenizer)
-        else:
-            symbols, lengths = words(lines, sizes)
+        cut = _CUT_HERE.get(self.tokenize)
+        symbols, lengths = cut(lines, sizes, self._sacrebleu.tokenizer) if cut else words(lines, sizes)
         common = common_ngrams(Segments(symbols, lengths, sizes), order)
         system = lengths[firsts_of(sizes)]
         totals = np.maximum(system[:, np.newaxis] - np.arange(order), 0)

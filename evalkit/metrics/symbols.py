@@ -7,7 +7,7 @@ of each segment: a hypothesis and its references.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -73,8 +73,8 @@ def words_chrf(texts: Sequence[str], sizes: IntArray) -> Symbols:
     return found.tokens(sizes, cuts)
 
 
-def tokens_13a(texts: Sequence[str], sizes: IntArray, tokenize: Callable[[str], str]) -> Symbols:
-    """Number mteval-v13a's tokens; `tokenize` is sacrebleu's, asked where a text holds something rare.
+def tokens_13a(texts: Sequence[str], sizes: IntArray, tokenizer: Any) -> Symbols:
+    """Number mteval-v13a's tokens; `tokenizer` is sacrebleu's, asked where a text holds something rare.
 
     mteval-v13a drops tags, joins lines and reads entities; then four patterns put spaces around what they
     match. Where there is nothing to drop, to join or to read, they come to this:
@@ -88,33 +88,49 @@ def tokens_13a(texts: Sequence[str], sizes: IntArray, tokenize: Callable[[str], 
     No pattern looks further than one character, and none takes white space for a digit, so that the texts'
     ends are like white space. A test holds this to sacrebleu's on every short string of these characters.
     """
-    found, cuts = _cut_13a(texts, tokenize)
+    found, cuts = _cut_13a(texts, tokenizer)
     return found.tokens(sizes, cuts)
 
 
-def _cut_13a(texts: Sequence[str], tokenize: Callable[[str], str]) -> tuple[_Characters, Mask]:
-    """Return the texts, those with something rare as `tokenize` has them, and where to cut them."""
+def tokens_zh(texts: Sequence[str], sizes: IntArray, tokenizer: Any) -> Symbols:
+    """Number the tokens of sacrebleu's `zh`: as `tokens_13a`, and each Chinese character for itself.
+
+    It drops, joins and reads nothing. Its patterns see nothing before and behind a text, not even a space,
+    so that a text is rare too that begins with a full stop or comma, or ends with one behind a digit or
+    another of them.
+    """
+    found, cuts = _cut_zh(texts, tokenizer)
+    return found.tokens(sizes, cuts)
+
+
+def _cut_13a(texts: Sequence[str], tokenizer: Any) -> tuple[_Characters, Mask]:
+    """Return the texts, those with something rare as the tokenizer has them, and where to cut them."""
     found = _Characters.of(texts)
-    rare = np.unique(np.searchsorted(found.ends, found.rare_in_13a()))
-    if len(rare):
-        texts = list(texts)
-        for place in rare:
-            texts[place] = tokenize(texts[place].rstrip())
-        found = _Characters.of(texts)
-    cuts = found.cuts_13a()
-    for place in rare:
-        cuts[found.ends[place] - found.lengths[place] : found.ends[place]] = False
-    return found, cuts
+    rare = found.texts_at(found.rare_in_13a())
+    found = found.replaced(rare, tokenizer)
+    return found, found.cuts_outside(rare, found.alone())
+
+
+def _cut_zh(texts: Sequence[str], tokenizer: Any) -> tuple[_Characters, Mask]:
+    """Return the texts and where to cut them, as `_cut_13a`."""
+    found = _Characters.of(texts)
+    rare = found.texts_at(found.rare_in_zh())
+    found = found.replaced(rare, tokenizer)
+    codes = np.unique(found.codes).tolist()
+    chinese = np.zeros(codes[-1] + 1, dtype=bool)
+    chinese[[code for code in codes if tokenizer._is_chinese_char(chr(code))]] = True  # noqa: SLF001
+    return found, found.cuts_outside(rare, found.alone() | chinese[found.codes])
 
 
 @dataclass(frozen=True)
 class _Characters:
     """Texts in code points, one after the other.
 
-    `joined`: each text, and a NUL behind it. `codes`: (n,) its code points. `ends`: (t,) the places of those
-    NULs. `lengths`: (t,).
+    `joined`: each of the `texts`, and a NUL behind it. `codes`: (n,) its code points. `ends`: (t,) the places
+    of those NULs. `lengths`: (t,).
     """
 
+    texts: Sequence[str]
     joined: str
     codes: NDArray[np.uint32]
     ends: IntArray
@@ -126,7 +142,7 @@ class _Characters:
         # A lone surrogate is a code point like others.
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        return cls(joined, codes, np.cumsum(lengths + 1) - 1, lengths)
+        return cls(texts, joined, codes, np.cumsum(lengths + 1) - 1, lengths)
 
     @cached_property
     def kinds(self) -> NDArray[np.uint8]:
@@ -152,24 +168,59 @@ class _Characters:
             behind |= _behind(cuts)
         return np.flatnonzero(before & ~self.space), np.flatnonzero(behind & ~self.space)
 
-    def rare_in_13a(self) -> IntArray:
-        """Return places of what may be an entity, a tag or a joined line, and of stops before a digit."""
+    def texts_at(self, places: Mask) -> list[int]:
+        """Return the texts that have a marked place."""
+        return list(map(int, np.unique(np.searchsorted(self.ends, np.flatnonzero(places)))))
+
+    def replaced(self, some: Sequence[int], tokenizer: Any) -> _Characters:
+        """Return the texts, some of them as a tokenizer has them."""
+        if not some:
+            return self
+        texts = list(self.texts)
+        for place in some:
+            texts[place] = tokenizer(texts[place].rstrip())
+        return _Characters.of(texts)
+
+    def rare_in_13a(self) -> Mask:
+        """Return (n,) what may be an entity, a tag or a joined line, and stops in a row before a digit."""
         codes = self.codes
-        stop = self.kinds == _STOP
-        found = codes == ord("&")
+        found: Mask = codes == ord("&")
         found |= (codes == ord("<")) & _behind(codes == ord("s"))
         found |= (codes == ord("-")) & _behind(codes == ord("\n"))
-        found |= _before(stop) & stop & _behind(self.kinds == _DIGIT)
-        return np.flatnonzero(found)
+        return found | self._missed_stops()
 
-    def cuts_13a(self) -> Mask:
-        """Return (n,) where a token of 13a begins that has no white space before it."""
-        digit, stop = self.kinds == _DIGIT, self.kinds == _STOP
+    def rare_in_zh(self) -> Mask:
+        """Return (n,) stops in a row before a digit, and those that white space around a text set apart."""
+        found = self._missed_stops()
+        first, last = self.runs()
+        at = np.searchsorted(first, np.append(0, self.ends))
+        filled = np.flatnonzero(np.diff(at))
+        first, last = first[at[filled]], last[at[filled + 1] - 1]
+        stop = self.kinds == _STOP
+        found[first] |= stop[first]
+        found[last] |= stop[last] & _before(stop | (self.kinds == _DIGIT))[last]
+        return found
+
+    def _missed_stops(self) -> Mask:
+        """Return (n,) stops behind a stop and before a digit."""
+        stop: Mask = self.kinds == _STOP
+        return _before(stop) & stop & _behind(self.kinds == _DIGIT)
+
+    def alone(self) -> Mask:
+        """Return (n,) characters that are tokens of their own in 13a."""
+        digit = self.kinds == _DIGIT
         after_digit = _before(digit)
-        alone: Mask = self.kinds == _MARK
-        alone |= stop & ~(after_digit & _behind(digit))
-        alone |= (self.kinds == _HYPHEN) & after_digit
-        return alone | _before(alone)
+        found: Mask = self.kinds == _MARK
+        found |= (self.kinds == _STOP) & ~(after_digit & _behind(digit))
+        found |= (self.kinds == _HYPHEN) & after_digit
+        return found
+
+    def cuts_outside(self, some: Sequence[int], alone: Mask) -> Mask:
+        """Return (n,) where to cut around what stands alone, but not in some texts."""
+        cuts = alone | _before(alone)
+        for place in some:
+            cuts[self.ends[place] - self.lengths[place] : self.ends[place]] = False
+        return cuts
 
     def tokens(self, sizes: IntArray, cuts: Mask | None = None) -> Symbols:
         """Number the runs, equal ones alike within a segment of texts."""

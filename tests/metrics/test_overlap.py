@@ -19,11 +19,12 @@ from metrics.material import EDGE_TEXTS, generations, random_texts, references, 
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+from sacrebleu.tokenizers.tokenizer_zh import TokenizerZh
 
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.chrf import ChrF
 from evalkit.metrics.overlap import Segments, common_ngrams
-from evalkit.metrics.symbols import _cut_13a, _kinds
+from evalkit.metrics.symbols import _cut_13a, _cut_zh, _kinds
 from evalkit.metrics.text import reference_streams
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ def test_bleu_of_twenty_thousand_pairs(seed: int) -> None:
     assert_equal(Bleu(tokenize="13a", lowercase=seed % 2 == 1), nasty_pairs(seed, 2500))
 
 
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_bleu_of_chinese_of_four_thousand_pairs(*, lowercase: bool) -> None:
+    assert_equal(Bleu(tokenize="zh", lowercase=lowercase), nasty_pairs(50 + lowercase, 2000))
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_chrf_of_twenty_thousand_pairs(seed: int) -> None:
     options: dict[str, Any] = {"word_order": seed % 3, "lowercase": seed % 2 == 1, "whitespace": seed >= 4}
@@ -175,18 +181,31 @@ def test_chrf_of_any_texts(pairs: list[tuple[str, list[str]]], chosen: tuple[int
     assert_equal(metric, pairs)
 
 
-def test_texts_are_cut_as_13a_cuts_every_short_string() -> None:
-    """All strings of up to five characters that its patterns tell apart, and all pairs of ASCII in words."""
-    found = ["".join(chars) for size in range(6) for chars in itertools.product("a5.,-; ", repeat=size)]
+@pytest.mark.parametrize(
+    ("cut", "tokenizer", "alphabet"),
+    [(_cut_13a, Tokenizer13a(), "a5.,-; "), (_cut_zh, TokenizerZh(), "a5.,-好 ")],
+    ids=["13a", "zh"],
+)
+def test_every_short_string_is_cut_as_by_sacrebleu(cut: Any, tokenizer: Any, alphabet: str) -> None:
+    """All strings of up to five characters that the patterns tell apart, and all pairs of ASCII in words."""
+    found = ["".join(chars) for size in range(6) for chars in itertools.product(alphabet, repeat=size)]
     ascii_chars = [chr(code) for code in range(128)]
     found += [f"x{one}{other}5" for one in ascii_chars for other in ascii_chars]
-    tokenizer = Tokenizer13a()
-    characters, cuts = _cut_13a(found, tokenizer)
+    characters, cuts = cut(found, tokenizer)
     first, last = characters.runs(cuts)
     spelled = [characters.joined[start : stop + 1] for start, stop in zip(first, last, strict=True)]
     bounds = [0, *np.searchsorted(first, characters.ends)]
     for text, (start, stop) in zip(found, itertools.pairwise(bounds), strict=True):
         assert spelled[start:stop] == tokenizer(text.rstrip()).split(), repr(text)
+
+
+def test_every_character_is_cut_by_zh_as_by_sacrebleu() -> None:
+    """Each beside a letter and a stop: what is Chinese stands alone."""
+    tokenizer = TokenizerZh()
+    found = [f"a{chr(code)}.b" for code in [*range(0x3400), *range(0x3400, sys.maxunicode + 1, 97)]]
+    characters, cuts = _cut_zh(found, tokenizer)
+    lengths = np.diff(np.searchsorted(characters.runs(cuts)[0], characters.ends), prepend=0)
+    assert lengths.tolist() == [len(tokenizer(text).split()) for text in found]
 
 
 def test_white_space_is_what_python_takes_for_it() -> None:
@@ -227,14 +246,14 @@ def test_counts_of_many_distinct_symbols_by_hand_and_by_counter() -> None:
 def test_long_texts_are_counted_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 600,000 characters `ab`… against themselves all n-grams match; of a batch, one part is in memory.
 
-    BLEU's parts are 2^17 characters, at less than 100 bytes each; the batch is 17 times as long.
+    BLEU's parts are 2^17 characters, at less than 100 bytes each; the batch is 9 times as long.
     """
     text = "ab" * 300_000
     assert ChrF(char_order=2).statistics(generations([text]), samples([text])).tolist() == [
         [600_000] * 3 + [599_999] * 3
     ]
     monkeypatch.setattr("evalkit.metrics.overlap._cores", lambda: 1)
-    long = " ".join(random_texts(3, 400))
+    long = " ".join(random_texts(3, 200))
     answers, asked = generations([long] * 60), samples([long] * 60)
     for metric in (Bleu(tokenize="13a"), ChrF(word_order=2)):
         metric.statistics(answers[:1], asked[:1])
