@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
     KeyArray = NDArray[np.uint64]
 
-_KEY_BITS = 64
+KEY_BITS = 64
 # Symbols sorted at once, whole segments: many short sorts are three times as fast as a long one.
 _RUN = 1 << 9
 # The places behind a hypothesis and behind a reference hold numbers of their own. An n-gram that runs over
@@ -151,25 +151,20 @@ class _Windows:
         """Make the windows up to `most` symbols longer; return (s, symbols) common n-grams at each step."""
         side_bits = (self._sides - 1).bit_length()
         # Room for one symbol at least: symbols and ids are numbered through, and a segment has few texts.
-        room = _KEY_BITS - side_bits - int(self._ids.max()).bit_length()
+        room = KEY_BITS - side_bits - int(self._ids.max()).bit_length()
         width = min(most, room // self._bits)
         keys = windows(self._symbols[self._done :], width, self._bits, self._ids)
-        self._done += width
         keys <<= np.uint64(side_bits)
         keys |= self._side
-        order = None
-        if width < most:
-            order = _order(keys, self._runs)
-            keys = keys[order]
-        else:
+        self._done += width
+        if width == most:
             for run in self._runs:
                 keys[run].sort()
-        # The highest bit where a window differs from the one before: n-grams up to that symbol are the same.
-        changes = np.empty_like(keys)
-        changes[0] = ~np.uint64(0)
-        np.bitwise_xor(keys[1:], keys[:-1], out=changes[1:])
-        changes >>= np.uint64(side_bits)
-        if order is not None:
+            changes = _changes(keys, side_bits)
+        else:
+            order = _order(keys, self._runs)
+            keys = keys[order]
+            changes = _changes(keys, side_bits)
             self._ids = np.empty_like(keys)
             self._ids[order] = np.cumsum(changes > 0, dtype=np.uint64)
         return self._common(changes, keys & np.uint64((1 << side_bits) - 1), width)
@@ -190,6 +185,18 @@ class _Windows:
             common = np.minimum(counts[0], counts[1:].max(axis=0))
             found[:, place] = np.add.reduceat(common, np.searchsorted(at, self._starts))
         return found
+
+
+def _changes(keys: KeyArray, skipped: int) -> KeyArray:
+    """Return (n,) bits in which each key differs from the one before, without its last `skipped` bits.
+
+    The highest of them says up to which symbol both are the same; all bits are set for the first key.
+    """
+    found = np.empty_like(keys)
+    found[0] = ~np.uint64(0)
+    np.bitwise_xor(keys[1:], keys[:-1], out=found[1:])
+    found >>= np.uint64(skipped)
+    return found
 
 
 def _order(keys: KeyArray, runs: list[slice]) -> IntArray:

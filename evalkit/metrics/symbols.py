@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evalkit.metrics.overlap import dense, firsts_of, ranks, windows
+from evalkit.metrics.overlap import KEY_BITS, dense, firsts_of, ranks, windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Equal symbols of a segment (a hypothesis and its references) have equal numbers, and others have others.
     """
 
-_KEY_BITS = 64
 # Kinds of characters, as they matter to where a token ends. All others are letters here.
 _SPACE, _MARK, _STOP, _HYPHEN, _DIGIT, _QUOTE = range(1, 7)
 _KINDS = {
@@ -239,7 +238,7 @@ class _Characters:
         `starts`: the first run of each segment.
         """
         symbols, bits = dense(self.codes, least=1)
-        most = _KEY_BITS // bits
+        most = KEY_BITS // bits
         short = np.flatnonzero(sizes <= most)
         keys = windows(symbols, most, bits)[first[short]]
         keys >>= (bits * (most - sizes[short])).astype(np.uint64)
