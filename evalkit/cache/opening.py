@@ -81,7 +81,7 @@ def open_to_read(path: Path, patience: float) -> sqlite3.Connection:
             f"{path}: no such cache file; run once with cache=rw, or fetch one: evalkit cache import FILE"
         )
     try:
-        connection = _read_only(path, patience)
+        connection = connect_to_read(path, patience)
     except (OSError, sqlite3.Error) as error:
         raise trouble(path, error) from None
     try:
@@ -113,8 +113,10 @@ def _part(place: int) -> Callable[[bytes], str | bytes]:
     return lambda packed: sorted_by(request_of(packed))[place]
 
 
-def _read_only(path: Path, patience: float) -> sqlite3.Connection:
-    """SQLite wants to write beside a file in WAL mode even to read it; where it may not, nobody else does.
+def connect_to_read(path: Path, patience: float) -> sqlite3.Connection:
+    """Connect to a file that is only read, also on a medium that cannot be written.
+
+    SQLite wants to write beside a file in WAL mode even to read it; where it may not, nobody else does.
 
     Opened as for writing where that is possible, because a reader that may not write leaves its log behind.
     """

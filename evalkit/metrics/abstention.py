@@ -29,6 +29,7 @@ class Abstention(Metric):
     """
 
     names = ("abstention_recall", "abstention_precision", "abstention_rate")
+    rows_from_texts = True
     signature = "empty:abstains"
 
     @property

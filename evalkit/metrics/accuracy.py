@@ -21,6 +21,7 @@ class Accuracy(MeanMetric):
     """
 
     names = ("accuracy",)
+    rows_from_texts = True
 
     def __init__(self, *, ignore_case: bool = False) -> None:
         self.ignore_case = ignore_case

@@ -44,6 +44,10 @@ class Metric:
     test, no slices, and it cannot gate."""
     at_once: bool = False
     """Whether all answers of a run are handed over together, and not a batch at a time."""
+    rows_from_texts: bool = False
+    """Whether a bound metric's row depends on nothing but the options and the texts: its generation's
+    `prediction` (and `text`) and whether `unparsed` is set, its sample's `target` and `references`. Such rows
+    are kept between runs; a row of anything else (other columns, usage, other answers) would be stale."""
     null: ClassVar[Mapping[str, float]] = {}
     """Values that one run is tested against by itself: a win rate against 0.5. Reports tell the p-value."""
 
@@ -193,6 +197,17 @@ class MeanMetric(Metric):
         ends = np.tile([[0.0], [self.maximum]], len(self.names) + 1)
         ends[:, -1] = 1.0
         return (ends[0], ends[1]) if self.higher_is_better else (ends[1], ends[0])
+
+
+def of_texts_alone(metric: Metric) -> bool:
+    """Whether rows of a metric may be kept for the same texts.
+
+    Of evalkit's own metrics alone: nobody else's signature tells when their code changes.
+    """
+    ours = type(metric).__module__.startswith("evalkit.metrics.")
+    # A third party's metric need not know of either.
+    at_once = getattr(metric, "at_once", False)
+    return ours and not at_once and getattr(metric, "rows_from_texts", False)
 
 
 def options_text(options: dict[str, Any]) -> str:

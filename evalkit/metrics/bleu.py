@@ -20,6 +20,7 @@ from evalkit.metrics.translation import (
     SMOOTHING,
     check_bleu_options,
     load_bleu,
+    self_contained,
     smoothing_text,
     spelled,
     tokenizer_for,
@@ -81,6 +82,11 @@ class Bleu(CorpusMetric):
         self.level = level
         self.at_once = level == DOCUMENT
         self.nrefs: int | str | None = None
+
+    @property
+    def rows_from_texts(self) -> bool:  # type: ignore[override]
+        """Of segments: what a document's rows are depends on its other segments."""
+        return self.level == SEGMENT and self_contained(self.tokenize)
 
     @property
     def signature(self) -> str:

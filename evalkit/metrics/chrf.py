@@ -40,6 +40,7 @@ class ChrF(CorpusMetric):
     """
 
     names = ("chrf",)
+    rows_from_texts = True
     maximum: ClassVar[float] = 100.0
 
     def __init__(

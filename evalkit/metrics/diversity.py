@@ -29,6 +29,7 @@ class Distinct(MeanMetric):
     """
 
     needs_target = False
+    rows_from_texts = True
 
     def __init__(self, *, n: Sequence[int] = (1, 2, 3)) -> None:
         self.n = (n,) if isinstance(n, int) else tuple(n)
@@ -65,6 +66,7 @@ class Repetition(MeanMetric):
 
     higher_is_better: ClassVar[bool] = False
     needs_target = False
+    rows_from_texts = True
 
     def __init__(self, *, n: Sequence[int] = (2, 3, 4)) -> None:
         self.n = (n,) if isinstance(n, int) else tuple(n)

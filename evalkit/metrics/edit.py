@@ -50,6 +50,7 @@ class EditSimilarity(MeanMetric):
     """
 
     names = ("edit_similarity",)
+    rows_from_texts = True
 
     def __init__(self, *, ignore_case: bool = False, strip: bool = True) -> None:
         self.ignore_case = ignore_case
@@ -96,6 +97,7 @@ class _ErrorRate(CorpusMetric):
     """
 
     higher_is_better: ClassVar[bool] = False
+    rows_from_texts = True
     maximum: ClassVar[float] = 1.0
 
     def __init__(self, *, ignore_case: bool = False, ignore_punctuation: bool = False) -> None:

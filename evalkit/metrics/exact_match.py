@@ -34,6 +34,7 @@ class ExactMatch(MeanMetric):
     """
 
     names = ("exact_match",)
+    rows_from_texts = True
 
     def __init__(
         self, *, normalize: str = "strip", ignore_case: bool = False, no_answer: str | None = None

@@ -47,6 +47,8 @@ class F1(LabelMetric):
     taken as true, else the first.
     """
 
+    rows_from_texts = True
+
     def __init__(self, *, labels: Sequence[str] | None = None, types: Sequence[str] = DEFAULT_TYPES) -> None:
         types = (types,) if isinstance(types, str) else tuple(types)
         for name in types:

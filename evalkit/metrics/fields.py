@@ -62,6 +62,11 @@ class Fields(Metric):
         self.names = (*(f"fields_{one}" for one in _FIELDS), *_MATCH, *valid)
 
     @property
+    def rows_from_texts(self) -> bool:  # type: ignore[override]
+        """Where no column of the sample has its schema."""
+        return not isinstance(self.schema, str)
+
+    @property
     def signature(self) -> str:
         """For example `avg:micro|case:mixed|space:ignored|numbers:read|null:absent|schema:by sample`."""
         options: dict[str, Any] = {

@@ -33,6 +33,7 @@ class CohenKappa(CorpusMetric):
     """
 
     names = ("kappa",)
+    rows_from_texts = True
     maximum: ClassVar[float] = 1.0
 
     def __init__(self, *, weights: str = "none", labels: Sequence[str] | None = None) -> None:

@@ -47,6 +47,7 @@ class NumericMatch(MeanMetric):
     """
 
     names = ("numeric_match",)
+    rows_from_texts = True
 
     def __init__(
         self,

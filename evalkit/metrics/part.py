@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from evalkit.errors import MetricError
-from evalkit.metrics.base import Metric
+from evalkit.metrics.base import Metric, of_texts_alone
 from evalkit.metrics.expectation import member
 from evalkit.metrics.inner import Part as Found
 from evalkit.metrics.inner import PartsMetric, built
@@ -36,6 +36,11 @@ class Part(PartsMetric):
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The other metric's, after the field's."""
         return tuple(f"{self.field}_{name}" for name in self.inner.names)
+
+    @property
+    def rows_from_texts(self) -> bool:  # type: ignore[override]
+        """As those of the other metric."""
+        return of_texts_alone(self.inner)
 
     @property
     def signature(self) -> str:

@@ -62,6 +62,8 @@ class Prepared(Metric):
     """What is put in front of a metric's own class; made by `prepared`."""
 
     preparation: Pipeline
+    # Steps may be anybody's, and read files.
+    rows_from_texts = False
 
     @property
     def signature(self) -> str:

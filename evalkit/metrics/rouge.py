@@ -48,6 +48,8 @@ class Rouge(MeanMetric):
     Time and memory of rougeL and rougeLsum grow with prediction length times reference length.
     """
 
+    rows_from_texts = True
+
     def __init__(
         self,
         *,

@@ -21,6 +21,7 @@ from evalkit.metrics.translation import (
     check_bleu_options,
     check_chrf_options,
     load_bleu,
+    self_contained,
     smoothing_text,
     spelled,
     tokenizer_for,
@@ -37,6 +38,7 @@ class _SentenceMetric(MeanMetric):
     """The mean over samples of one of sacrebleu's sentence scores, in [0, 100] (TER: from 0 on)."""
 
     maximum: ClassVar[float] = 100.0
+    rows_from_texts = True
     nrefs: int | str | None = None
 
     @property
@@ -107,6 +109,11 @@ class SentenceBleu(_SentenceMetric):
         self.smooth_method = smooth_method
         self.smooth_value = SMOOTHING[smooth_method] if smooth_value is None else float(smooth_value)
         self.max_ngram_order = max_ngram_order
+
+    @property
+    def rows_from_texts(self) -> bool:  # type: ignore[override]
+        """With a tokenizer that needs no dictionary or model."""
+        return self_contained(self.tokenize)
 
     def score(self, prediction: str, references: tuple[str, ...]) -> tuple[float]:
         """Return sacrebleu's sentence score."""

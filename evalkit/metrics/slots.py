@@ -31,6 +31,7 @@ class Slots(Metric):
     """
 
     names = ("slot_f1", "slot_precision", "slot_recall", "slot_accuracy")
+    rows_from_texts = True
 
     def __init__(self, *, field: str | None = "slots") -> None:
         self.field = field

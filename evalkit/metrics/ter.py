@@ -32,6 +32,7 @@ class Ter(CorpusMetric):
     """
 
     names = ("ter",)
+    rows_from_texts = True
     higher_is_better: ClassVar[bool] = False
     maximum: ClassVar[float] = 100.0
 

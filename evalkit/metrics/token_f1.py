@@ -44,6 +44,7 @@ class TokenF1(MeanMetric):
     """
 
     names = ("token_f1",)
+    rows_from_texts = True
 
     def __init__(self, *, tokenizer: str = "auto", no_answer: str | None = None) -> None:
         check_choice("token_f1", "tokenizer", tokenizer, TOKENIZERS)

@@ -68,6 +68,11 @@ def missing_packages(tokenizer: str) -> tuple[str, ...]:
     return tuple(name for name in packages if find_spec(name) is None)
 
 
+def self_contained(tokenizer: str) -> bool:
+    """Whether a tokenizer is sacrebleu's own code: no other package, dictionary or model has a part in it."""
+    return tokenizer != AUTO and tokenizer not in _NEEDS
+
+
 def load_bleu(metric: str, tokenize: str, **options: Any) -> Any:
     """Return sacrebleu's BLEU with its tokenizer loaded; MetricError says what to install or to fetch."""
     if tokenize == AUTO:
