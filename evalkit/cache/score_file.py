@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
@@ -26,13 +27,14 @@ TABLES = (
     """CREATE TABLE scores (
     metric INTEGER NOT NULL,
     digest BLOB NOT NULL,          -- of prediction and target, 16 bytes
-    row    BLOB NOT NULL,          -- CRC-32 of metric, digest and numbers; the float64 numbers
+    row    BLOB NOT NULL,          -- float64 numbers, and the CRC-32 of metric, digest and these
     PRIMARY KEY (metric, digest)
 ) WITHOUT ROWID""",
 )
 LOOKUP = 1000  # digests in one SELECT
 LARGEST = 256 * 2**20  # bytes; beyond, the file is emptied: about a million samples of three metrics
 CHECK = 4  # bytes
+WHOLE = 0x2144DF1C  # the CRC-32 of anything with its own CRC-32 (lowest byte first) at the end
 
 
 class ScoreFile:
@@ -76,9 +78,7 @@ class ScoreFile:
                 (number, *part),
             )
             found |= {
-                digest: row[CHECK:]
-                for digest, row in rows
-                if row[:CHECK] == crc32(row[CHECK:], crc32(digest, start_of)).to_bytes(CHECK, "big")
+                digest: row[:-CHECK] for digest, row in rows if crc32(row, crc32(digest, start_of)) == WHOLE
             }
         return found
 
@@ -86,7 +86,7 @@ class ScoreFile:
         """Keep rows, in one transaction."""
         start_of = _start(number)
         checked = (
-            (number, digest, crc32(row, crc32(digest, start_of)).to_bytes(CHECK, "big") + row)
+            (number, digest, row + crc32(row, crc32(digest, start_of)).to_bytes(CHECK, "little"))
             for digest, row in rows.items()
         )
         self._connection.execute("BEGIN IMMEDIATE")
@@ -163,6 +163,25 @@ class ScoreFile:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many rows a file holds, and its size on disk."""
+
+    rows: int
+    file_bytes: int
+
+
+def kept(path: Path) -> Kept | None:
+    """Return what a file holds; None where there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        with closing(ScoreFile(path, patience=1.0, read_only=True, largest=LARGEST)) as file:
+            return Kept(file.count(), path.stat().st_size)
+    except (OSError, sqlite3.Error, CacheError):
+        return None
 
 
 def remove(path: Path) -> bool:

@@ -71,19 +71,22 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _stats(path: Path, options: argparse.Namespace) -> int:
+    from evalkit.cache.score_file import beside, kept
     from evalkit.cache.statistics import keys, statistics
     from evalkit.cli.cache_answers import tokens
     from evalkit.cli.cache_use import entries_by_task, use_of
 
     found, use = statistics(path, tokens), use_of(Path(options.results_dir))
+    scores = kept(beside(path))
     tasks = entries_by_task(use, keys(path))
     if options.json:
         saved = {"usd": use.saved, "priced_runs": use.priced, "runs": use.runs}
-        print_json(
-            {"path": str(path), **asdict(found), "entries": found.entries, "tasks": tasks, "saved": saved}
-        )
+        told = {"path": str(path), **asdict(found), "entries": found.entries, "tasks": tasks, "saved": saved}
+        print_json(told if scores is None else {**told, "scores": asdict(scores)})
         return 0
     _print_stats(path, found, tasks, use)
+    if scores is not None:
+        print(f"  scores   {scores.rows} kept, {_size(scores.file_bytes)}; they can be made again")
     if use.unread:
         note(f"{len(use.unread)} runs cannot be read: {use.unread[0]}")
     return 0
