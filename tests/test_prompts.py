@@ -4,11 +4,12 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evalkit.errors import PromptError
 from evalkit.prompts import Prompt
+from evalkit.prompts.templates import MARKS, compiled, part
 from evalkit.records import Sample
 
 FIELDS = {"text": "hello", "choices": ["x", "y"], "doc": {"title": "T"}}
@@ -107,6 +108,13 @@ def test_a_sample_s_text_arrives_as_it_is(text: str) -> None:
 @given(st.text(st.characters(codec="utf-8")))
 def test_any_text_arrives_as_it_is(text: str) -> None:
     assert rendered("{{ text }}", {"text": text}) == text
+
+
+@given(st.lists(st.sampled_from(["a", "\n", "\r", "\r\n", " ", "\u2028", "\x0b", "}}", "{ {", "##", "é"])))
+def test_a_text_without_marks_is_what_jinja_makes_of_it(parts: list[str]) -> None:
+    text = "".join(parts)
+    assume(not any(mark in text for mark in MARKS))
+    assert part(text, "system", "mine") == compiled(text, "system", "mine").render()
 
 
 def test_literal_braces_are_written_raw() -> None:

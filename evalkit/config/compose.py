@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,13 @@ def our_search_path() -> Iterator[None]:
 
 def plain(config: RunConfig) -> dict[str, Any]:
     """Return the settings as plain data."""
-    value = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
-    assert isinstance(value, dict)
-    return {str(key): one for key, one in value.items()}
+    return {one.name: _plain(getattr(config, one.name)) for one in fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    # Checked settings hold plain values alone; OmegaConf would take a text with ${ in it for a reference.
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

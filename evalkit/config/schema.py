@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -258,8 +259,9 @@ class RunConfig:
     results_dir: str = "results"
 
 
+@cache
 def open_schema() -> DictConfig:
-    """Return the schema as Hydra composes on it."""
+    """Return the schema as Hydra composes on it, which makes copies of it."""
     from omegaconf import OmegaConf
 
     node: DictConfig = OmegaConf.structured(RunConfig)

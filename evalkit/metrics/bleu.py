@@ -101,7 +101,8 @@ class Bleu(CorpusMetric):
             options["level"] = self.level
         options |= {"case": "lc" if self.lowercase else "mixed", "eff": "no"}
         # MeCab's signature holds its version and dictionary, as sacrebleu prints it.
-        options["tok"] = AUTO if self.tokenize == AUTO else self._sacrebleu.tokenizer_signature
+        plain = self.tokenize == AUTO or self_contained(self.tokenize)
+        options["tok"] = self.tokenize if plain else self._sacrebleu.tokenizer_signature
         options["smooth"] = smoothing_text(self.smooth_method, self.smooth_value)
         if self.max_ngram_order != _DEFAULT_ORDER:
             options["order"] = self.max_ngram_order
@@ -117,7 +118,8 @@ class Bleu(CorpusMetric):
         bound.nrefs = reference_count(samples)
         if self.level == DOCUMENT:
             _check_documents(samples, bound.nrefs)
-        _ = bound._sacrebleu  # noqa: SLF001 - a missing package must be found before anything is paid for
+        if not self_contained(bound.tokenize):  # a missing package must be found before anything is paid for
+            _ = bound._sacrebleu  # noqa: SLF001 - the copy is ours
         return bound
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:

@@ -122,7 +122,8 @@ class SentenceBleu(_SentenceMetric):
 
     @property
     def _settings(self) -> dict[str, Any]:
-        tokenizer = AUTO if self.tokenize == AUTO else self._sacrebleu.tokenizer_signature
+        plain = self.tokenize == AUTO or self_contained(self.tokenize)
+        tokenizer = self.tokenize if plain else self._sacrebleu.tokenizer_signature
         smooth = smoothing_text(self.smooth_method, self.smooth_value)
         settings = {"case": "lc" if self.lowercase else "mixed", "eff": "yes", "tok": tokenizer}
         order = {} if self.max_ngram_order == _ORDER else {"order": self.max_ngram_order}
@@ -131,7 +132,8 @@ class SentenceBleu(_SentenceMetric):
     def _resolve(self, texts: Sequence[str]) -> None:
         if self.tokenize == AUTO:
             self.tokenize = tokenizer_for(texts)
-        _ = self._sacrebleu  # a missing package must be found before anything is paid for
+        if not self_contained(self.tokenize):
+            _ = self._sacrebleu  # a missing package must be found before anything is paid for
 
     @cached_property
     def _sacrebleu(self) -> Any:

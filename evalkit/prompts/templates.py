@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evalkit.choices import letter_filter
@@ -11,21 +13,40 @@ from evalkit.errors import PromptError
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MARKS = ("{{", "{%", "{#")
+_LINE_END = re.compile(r"\r\n|\r")
 
 
 def part(text: str, role: str, prompt: str) -> Template | str:
     """Return a template, or the text itself where nothing in it depends on the sample."""
-    if any(mark in text for mark in MARKS):
-        return compiled(text, role, prompt)
-    return compiled(text, role, prompt).render()
+    return compiled(text, role, prompt) if any(mark in text for mark in MARKS) else as_rendered(text)
+
+
+def as_rendered(text: str) -> str:
+    """Return what Jinja makes of a text without any mark: one kind of line end, and none at the end."""
+    return _LINE_END.sub("\n", text).removesuffix("\n")
 
 
 def compiled(text: str, role: str, prompt: str) -> Template:
     """Return a template; PromptError names the prompt, the role and the line of a mistake."""
-    from jinja2 import StrictUndefined, TemplateSyntaxError
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        return _environment().from_string(text)
+    except TemplateSyntaxError as error:
+        raise PromptError(
+            f"prompt {prompt}, {role} template, line {error.lineno}: {error.message}; "
+            "write {{ field }} for a field and {% raw %}…{% endraw %} around literal braces"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - Python's own limits: nested blocks, a number too long
+        raise PromptError(f"prompt {prompt}, {role} template: cannot be compiled ({error})") from None
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     # Undefined names are errors: a misspelt field must not become an empty prompt.
@@ -34,15 +55,7 @@ def compiled(text: str, role: str, prompt: str) -> Template:
     del environment.globals["lipsum"], environment.filters["random"]
     environment.filters["tojson"] = to_json
     environment.filters["letter"] = letter_filter
-    try:
-        return environment.from_string(text)
-    except TemplateSyntaxError as error:
-        raise PromptError(
-            f"prompt {prompt}, {role} template, line {error.lineno}: {error.message}; "
-            "write {{ field }} for a field and {% raw %}…{% endraw %} around literal braces"
-        ) from None
-    except Exception as error:  # noqa: BLE001 - Python's own limits: nested blocks, a number too long
-        raise PromptError(f"prompt {prompt}, {role} template: cannot be compiled ({error})") from None
+    return environment
 
 
 def filled(template: Template | str, names: Mapping[str, Any], sample: str, prompt: str) -> str:

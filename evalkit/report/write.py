@@ -15,9 +15,6 @@ import orjson
 
 from evalkit.errors import ReportError
 from evalkit.report.base import MARKDOWN, REPORT, RUNS, SAMPLES, Report
-from evalkit.report.publication import SAMPLES as QUOTED
-from evalkit.report.publication import publication_of
-from evalkit.report.renderers.markdown import render
 
 
 def check_writable(results_dir: Path, task: str) -> None:
@@ -34,6 +31,10 @@ def check_writable(results_dir: Path, task: str) -> None:
 
 def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Path) -> Path:
     """Write report.json, samples.jsonl and report.md; return the run's folder."""
+    from evalkit.report.publication import SAMPLES as QUOTED
+    from evalkit.report.publication import publication_of
+    from evalkit.report.renderers.markdown import render
+
     parent = results_dir / RUNS / report.task["name"]
     final: Path = parent / report.run_id
     try:

@@ -246,47 +246,6 @@ def test_replay_needs_no_key_and_sends_nothing(
     assert server.count == 12
 
 
-LIGHT = """
-import sys
-from evalkit.cli.main import main
-code = main(sys.argv[1:])
-heavy = {"hydra", "omegaconf", "datasets", "numpy", "openai", "jinja2", "rich"} & set(sys.modules)
-assert not heavy, heavy
-sys.exit(code)
-"""
-
-
-@pytest.mark.parametrize("word", ["--help", "--version", "list"])
-def test_help_version_and_list_import_nothing_heavy(word: str, folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIGHT, word], capture_output=True, text=True, timeout=30, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
-
-
-CACHED = """
-import sys
-from evalkit.cli.main import main
-assert main(sys.argv[1:]) == 0
-heavy = {"openai", "datasets", "rouge_score", "scipy", "pandas", "evaluate", "aiohttp"} & set(sys.modules)
-assert not heavy, heavy
-"""
-
-
-def test_cached_run_imports_no_client(run_words: list[str], folder: Path) -> None:
-    assert main(run_words) == 0
-    done = subprocess.run(
-        [sys.executable, "-c", CACHED, *run_words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def test_output_into_a_closed_pipe_is_no_error(run_words: list[str], folder: Path) -> None:
     done = subprocess.run(
         f"{' '.join(PYTHON)} list | head -1",

@@ -1,12 +1,15 @@
 """What shipped configs do, beyond that each of them composes and is built (test_shipped_configs.py)."""
 
+import json
+
 import pytest
 from commands import Commands, asking
 from fake_openai import FakeOpenAI
+from omegaconf import OmegaConf
 
 from evalkit.config.build import build_task
 from evalkit.config.check import check_settings
-from evalkit.config.compose import load
+from evalkit.config.compose import load, plain
 from evalkit.config.model import build_model
 from evalkit.scoring import check_metrics
 from evalkit.search_path import shipped
@@ -30,6 +33,20 @@ def test_task_runs_against_a_server(name: str, evalkit: Commands, server: FakeOp
     assert server.count == report["counts"]["requests"] >= 2
     assert report["dataset"]["n"] == 2
     assert report["task"]["name"] == name
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_settings_in_a_report_are_what_omegaconf_makes_of_them(name: str) -> None:
+    config = load([f"task={name}", "+metrics.mine={_target_: a.B, deep: [[1, {x: null}], 0.5, true]}"])
+    wanted = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    found = plain(config)
+    assert json.dumps(found) == json.dumps(wanted)
+
+
+def test_a_text_that_looks_like_a_reference_stays_a_text() -> None:
+    config = load(["task=qa"])
+    config.prompt.template = "${seed} {{ question }}"
+    assert plain(config)["prompt"]["template"] == "${seed} {{ question }}"
 
 
 @pytest.mark.parametrize("name", ASKING)

@@ -27,7 +27,7 @@ from sacrebleu.metrics.bleu import BLEU
 from evalkit.errors import MetricError
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.text import reference_streams
-from evalkit.metrics.translation import SMOOTHING, TOKENIZERS
+from evalkit.metrics.translation import SMOOTHING, TOKENIZERS, self_contained
 from evalkit.records import Sample
 from evalkit.scoring import statistics_of
 
@@ -207,6 +207,13 @@ def test_signature_says_when_the_number_of_references_varies() -> None:
 
 def test_the_list_of_tokenizers_is_sacrebleus() -> None:
     assert set(TOKENIZERS) == set(BLEU.TOKENIZERS)
+
+
+@pytest.mark.parametrize("tokenize", [name for name in TOKENIZERS if self_contained(name)])
+def test_a_tokenizer_of_sacrebleu_alone_is_signed_by_its_name(tokenize: str) -> None:
+    """So that a signature needs no import."""
+    assert BLEU(tokenize=tokenize).tokenizer_signature == tokenize
+    assert f"|tok:{tokenize}|" in Bleu(tokenize=tokenize).signature
     assert SMOOTHING == BLEU.SMOOTH_DEFAULTS
 
 

@@ -1,0 +1,111 @@
+"""What a command imports: starting it is most of what a small command costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from commands import Commands
+
+# Each costs a start from 0.05 to 2 seconds of CPU.
+SENDING = {"openai", "aiohttp", "httpx", "httpx2", "httpcore2", "pydantic", "anyio"}
+DATA = {"datasets", "pyarrow", "pandas", "scipy", "sklearn", "evaluate", "huggingface_hub", "fsspec"}
+SCORING = {"rouge_score", "rouge_score_rs", "nltk", "sacrebleu", "absl", "regex", "lxml", "jieba"}
+OTHERS = {"matplotlib", "ray", "redis", "joblib", "torch", "transformers", "bm25s", "xllamacpp", "pytest"}
+HEAVY = SENDING | DATA | SCORING | OTHERS
+RUNNING = {"numpy", "jinja2", "rich", "orjson", "zstandard"}
+COMPOSING = {"hydra", "omegaconf", "antlr4"}
+
+LOADED = """
+import json, sys
+from evalkit.cli.main import main
+code = main(sys.argv[1:])
+print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
+"""
+KEPT = """
+import json, sys
+from evalkit.cache.scores import ScoreStore
+from evalkit.metrics.bleu import Bleu
+from evalkit.metrics.exact_match import ExactMatch
+from evalkit.metrics.rouge import Rouge
+from evalkit.metrics.sentence import SentenceBleu
+from evalkit.records import Generation, Response, Sample
+import numpy as np
+asked = [Sample(str(n), {}, f"the target {n}") for n in range(20)]
+answers = [Generation(str(n), 0, Response(""), f"the answer {n}") for n in range(20)]
+store = ScoreStore(sys.argv[1], say=lambda said: sys.exit(said))
+for kind in (ExactMatch, Rouge, Bleu, SentenceBleu):
+    metric = kind().bind(asked)
+    rows = store.rows(metric, answers, asked)
+    metric.aggregate(rows, np.ones((1, 20))), metric.signature, metric.options, metric.key
+store.close()
+print(json.dumps([store.scored, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
+"""
+
+
+def loaded(script: str, words: Sequence[str], folder: Path) -> tuple[int, set[str]]:
+    """What a process of its own gave back, and the packages that it had loaded at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=folder,
+        env={**os.environ, "OPENAI_API_KEY": "sk-test"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    code, names = json.loads(done.stderr.splitlines()[-1])
+    return code, set(names)
+
+
+@pytest.mark.parametrize("word", ["--help", "--version", "list"])
+def test_help_version_and_lists_import_nothing_heavy(word: str, tmp_path: Path) -> None:
+    code, names = loaded(LOADED, [word], tmp_path)
+    assert code == 0
+    assert not names & (HEAVY | RUNNING | COMPOSING)
+
+
+def test_showing_the_settings_imports_only_what_composes_them(asked: Sequence[str], tmp_path: Path) -> None:
+    code, names = loaded(LOADED, ["run", "--cfg", "job", *asked[1:]], tmp_path)
+    assert code == 0
+    assert not names & (HEAVY | RUNNING)
+
+
+def test_a_run_from_the_cache_imports_neither_client_nor_data_libraries(
+    evalkit: Commands, asked: Sequence[str]
+) -> None:
+    words = [*asked, "metrics=[exact_match]", "dataset.limit=20"]
+    assert evalkit(*words).code == 0
+    for more in ((), ("cache=replay",)):
+        code, names = loaded(LOADED, [*words, *more], evalkit.folder)
+        assert code == 0
+        assert not names & HEAVY
+
+
+def test_metrics_import_their_libraries_to_score_and_not_before(
+    evalkit: Commands, asked: Sequence[str]
+) -> None:
+    words = [*asked, "metrics=[exact_match,rouge,bleu]", "dataset.limit=20"]
+    assert evalkit(*words).code == 0
+    code, names = loaded(LOADED, words, evalkit.folder)
+    assert code == 0
+    assert not names & (HEAVY - SCORING)
+
+
+def test_kept_scores_import_no_library_of_a_metric(tmp_path: Path) -> None:
+    path = str(tmp_path / "scores.sqlite")
+    scored, names = loaded(KEPT, [path], tmp_path)
+    assert scored == 80
+    assert {"sacrebleu"} <= names  # it is what scores, and the next assertion means something
+    scored, names = loaded(KEPT, [path], tmp_path)
+    assert scored == 0
+    assert not names & HEAVY
