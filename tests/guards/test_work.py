@@ -1,0 +1,95 @@
+"""What a run does for a thousand answers, counted: seconds differ by machine, counts do not."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from entries import numbered_entries
+
+from evalkit.cache.sqlite import SqliteCache
+
+if TYPE_CHECKING:
+    from commands import Commands
+    from fake_openai import FakeOpenAI
+
+METRICS = "metrics=[exact_match]"
+MOST_CALLS = 450  # Python functions called for one cached answer, from its row to its line in samples.jsonl
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every SQL statement of this process from now on."""
+    seen: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.set_trace_callback(seen.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    return seen
+
+
+def transactions(statements: Sequence[str]) -> int:
+    return sum(one.startswith("BEGIN") for one in statements)
+
+
+def test_answers_that_wait_together_are_committed_together(tmp_path: Path, statements: list[str]) -> None:
+    async def put_all(cache: SqliteCache) -> None:
+        await asyncio.gather(*(cache.put(*one) for one in numbered_entries(1000)))
+
+    cache = SqliteCache(tmp_path / "cache.sqlite")
+    asyncio.run(put_all(cache))
+    cache.close()
+    assert transactions(statements) < 40  # 1,000 if each had its own
+
+
+def test_a_thousand_answers_are_written_once_and_read_in_a_few_statements(
+    evalkit: Commands, asked: Sequence[str], server: FakeOpenAI, statements: list[str]
+) -> None:
+    assert evalkit(*asked, METRICS).code == 0
+    assert server.count == 1000
+    assert sum(one.startswith("INSERT INTO entries") for one in statements) == 1000
+    # How many wait together depends on the machine; 260 here.
+    cold = transactions(statements)
+    assert cold < 800
+    assert len(statements) < 1000 + 2 * cold + 40
+    statements.clear()
+    assert evalkit(*asked, METRICS).code == 0
+    assert server.count == 1000
+    assert transactions(statements) < 3
+    assert len(statements) < 30
+
+
+def calls(work: Callable[[], Any]) -> int:
+    """Return how many Python functions were called, in this thread."""
+    count = 0
+
+    def seen(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_calls_for_a_cached_answer(evalkit: Commands, asked: Sequence[str]) -> None:
+    """348 in November 2026: a third more is a change that somebody should know of."""
+    words = [*asked, METRICS, "dataset.limit=400"]
+    assert evalkit(*words).code == 0
+    few = calls(lambda: evalkit(*words[:-1], "dataset.limit=100"))
+    many = calls(lambda: evalkit(*words))
+    assert (many - few) / 300 < MOST_CALLS
