@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from operator import attrgetter
@@ -27,12 +27,33 @@ ENDED_EARLY = (INTERRUPTED, STOPPED, OVER_BUDGET)
 it; and the status of such a run, the first of them that it has."""
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def _encoder() -> Callable[[Any, int], Iterable[str]]:
+    """Return what `_ENCODER` makes anew for every value, made once; it looks for no circles."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # another Python than CPython
+        return lambda value, _: (_ENCODER.encode(value),)
+    flags = (True, False, False)  # sorted names, none skipped, no NaN
+    made: Callable[[Any, int], Iterable[str]] = make(
+        None, _ENCODER.default, json.encoder.encode_basestring_ascii, None, ":", ",", *flags
+    )
+    return made
+
+
+_encode = _encoder()
+
+
 def canonical_json(value: Any) -> str:
     """Return the one spelling of a JSON value that hashes are made of: sorted keys, ASCII, no spaces.
 
     Raises ValueError for NaN and infinities, TypeError for what is not JSON.
     """
-    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    try:
+        return "".join(_encode(value, 0))
+    except RecursionError:  # too deep, or in a circle: the whole encoder says which
+        return _ENCODER.encode(value)
 
 
 def content_hash(value: Any) -> str:

@@ -43,6 +43,40 @@ def test_canonical_json_reads_back_as_the_same_value(value: Any) -> None:
     assert json.loads(canonical_json(value)) == value
 
 
+odd_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.text() | st.integers() | st.none() | st.booleans() | st.floats(), inner, max_size=4
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(odd_values)
+def test_the_spelling_is_that_of_the_standard_library_and_so_are_refusals(value: Any) -> None:
+    """Keys of requests and hashes of samples lie in caches and reports: not one byte may change."""
+    try:
+        wanted = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(type(error)):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == wanted
+
+
+def test_a_value_in_a_circle_is_refused_and_the_next_one_spelled() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Circular"):
+            canonical_json(circle)
+        assert canonical_json([[1]]) == "[[1]]"
+
+
 @pytest.mark.parametrize(
     ("one", "other"), [(1, "1"), (1, 1.0), (1, True), (None, "null"), ([], {}), ("", None)]
 )

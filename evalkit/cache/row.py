@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalkit.cache.base import Entry
@@ -107,18 +108,25 @@ def pack(content: bytes) -> bytes:
 
 def unpack(packed: Any) -> bytes | None:
     """Return the content; None when it is damaged, or claims to be larger than any answer."""
-    import zstandard
-
-    if not hasattr(_local, "decompressor"):
-        _local.decompressor = zstandard.ZstdDecompressor()
-    size = unpacked_size(packed)
-    if size is None or size > LARGEST:
-        return None
     try:
-        content: bytes = _local.decompressor.decompress(packed, max_output_size=LARGEST)
-    except (zstandard.ZstdError, MemoryError):
+        decompress, size_of, broken = _local.unpacking
+    except AttributeError:
+        decompress, size_of, broken = _local.unpacking = _unpacking()
+    try:
+        # -1: not said; we always say it.
+        if not 0 <= size_of(packed) <= LARGEST:
+            return None
+        content: bytes = decompress(packed, max_output_size=LARGEST)
+    except (broken, TypeError, MemoryError):
         return None
     return content
+
+
+def _unpacking() -> tuple[Callable[..., bytes], Callable[[Any], int], type[Exception]]:
+    """Return what unpacks, what tells the size before, and what both raise; a thread's own."""
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompress, zstandard.frame_content_size, zstandard.ZstdError
 
 
 def unpacked_size(packed: Any) -> int | None:

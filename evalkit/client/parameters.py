@@ -77,9 +77,9 @@ def check_held(name: str, abilities: Abilities, question: Question, params: Mapp
 
     Raises ModelError that says what is needed.
     """
-    held = {"tools": bool(question.tools), "images": any(map(_shows_images, question.messages))}
-    for kind, there in held.items():
-        if there and abilities.accepts is not None and abilities.accepts.get(kind, False) is not True:
+    for kind, shows in (("tools", _has_tools), ("images", _shows_images)):
+        allowed = abilities.accepts is None or abilities.accepts.get(kind, False) is True
+        if not allowed and shows(question):
             raise ModelError(
                 f"the questions hold {HELD[kind]}, and {name} takes none: choose a model that does, like "
                 f"model=gpt-4o; model.accepts=null sends them all the same"
@@ -99,10 +99,17 @@ def tool_choice(value: Any) -> Any:
     return value
 
 
-def _shows_images(message: Mapping[str, Any]) -> bool:
-    content = message.get("content")
-    parts = content if isinstance(content, list) else ()
-    return any(isinstance(one, Mapping) and one.get("type") == "image_url" for one in parts)
+def _has_tools(question: Question) -> bool:
+    return bool(question.tools)
+
+
+def _shows_images(question: Question) -> bool:
+    return any(
+        isinstance(one, Mapping) and one.get("type") == "image_url"
+        for message in question.messages
+        if isinstance(message.get("content"), list)
+        for one in message["content"]
+    )
 
 
 def twin_of(name: str, accepts: Mapping[str, Any] | None) -> str:

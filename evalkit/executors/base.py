@@ -92,7 +92,7 @@ def outcomes_of(
     """Return what became of a job: one outcome a choice, trials counted on from the job's."""
     found = []
     for trial, answer in enumerate(answers, start=job.trial):
-        response, failure = None, None
+        response = failure = None
         if isinstance(answer, RequestError):
             failure = Failure(job.sample_id, trial, answer.kind, answer.message, attempts)
         else:

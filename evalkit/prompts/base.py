@@ -133,8 +133,10 @@ class Prompt:
         """Return the messages up to the user's first."""
         names = self._named(sample)
         before = tuple(
-            {"role": role, "content": filled(template, names, sample.id, self.name)}
-            for role, template in self._before
+            one
+            if isinstance(one, dict)
+            else {"role": role, "content": filled(one, names, sample.id, self.name)}
+            for role, one in self._before
         )
         earlier = history_in(self.history, sample, self.name)
         if not self.template and self.history is not None:
@@ -191,10 +193,12 @@ class Prompt:
         return replace(self, messages=kept, examples=examples, cue=cue)
 
     @cached_property
-    def _before(self) -> list[tuple[str, Template | str]]:
+    def _before(self) -> list[tuple[str, Template | dict[str, Any]]]:
+        """Each message before the question by its role: a template, or all of it where it never changes."""
         parts = [("system", self.system)] if self.system else []
         parts += [(message["role"], message["content"]) for message in self.messages]
-        return [(role, part(text or "", role, self.name)) for role, text in parts]
+        made = [(role, part(text or "", role, self.name)) for role, text in parts]
+        return [(role, {"role": role, "content": one} if isinstance(one, str) else one) for role, one in made]
 
     @cached_property
     def _template(self) -> Template:

@@ -34,7 +34,7 @@ def compiled(text: str, role: str, prompt: str) -> Template:
     from jinja2 import TemplateSyntaxError
 
     try:
-        return _environment().from_string(text)
+        made = _environment().from_string(text)
     except TemplateSyntaxError as error:
         raise PromptError(
             f"prompt {prompt}, {role} template, line {error.lineno}: {error.message}; "
@@ -42,6 +42,9 @@ def compiled(text: str, role: str, prompt: str) -> Template:
         ) from None
     except Exception as error:  # noqa: BLE001 - Python's own limits: nested blocks, a number too long
         raise PromptError(f"prompt {prompt}, {role} template: cannot be compiled ({error})") from None
+    # Jinja's chain of two mappings is walked for every text that is made; nothing is added to it here.
+    made.globals = dict(made.globals)
+    return made
 
 
 @cache
@@ -58,10 +61,8 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return environment
 
 
-def filled(template: Template | str, names: Mapping[str, Any], sample: str, prompt: str) -> str:
+def filled(template: Template, names: Mapping[str, Any], sample: str, prompt: str) -> str:
     """Return the text that a template makes of a sample's fields; PromptError where it cannot."""
-    if isinstance(template, str):
-        return template
     from jinja2 import UndefinedError
 
     try:
