@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make demo` and `make test`. Only Python 3.11+ and the package index are needed.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit scores bench clean
+.PHONY: help demo test lint types unit scores bench bench-full clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,8 @@ help:
 	@echo "make demo   evaluate the embedded model on three tasks and print the score table"
 	@echo "make test   lint, types and every test"
 	@echo "make scores publish the embedded model's scores from the answers in results/published"
-	@echo "make bench  how fast evalkit itself is, beside the bare official client"
+	@echo "make bench  how fast evalkit itself is, beside bare loops of the official client and others (15 minutes)"
+	@echo "make bench-full  the same with a million samples (an hour or two); BENCH='--save' keeps the table"
 	@echo "make clean  remove the environment and caches (runs and answers stay)"
 
 $(BIN)/python:
@@ -52,7 +53,10 @@ scores: $(VENV)/.installed-dev
 	.ci/scores
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/speed/request_cost.py
+	$(BIN)/python benchmarks/speed/bench.py $(BENCH)
+
+bench-full: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/speed/bench.py --full $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

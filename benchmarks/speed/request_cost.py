@@ -1,105 +1,128 @@
-"""What a request costs evalkit, beside a bare loop of the official client on the same loopback server.
+"""What a request costs evalkit, beside bare loops that only collect the answers to the same requests.
 
-    python benchmarks/speed/request_cost.py [--requests 5000] [--rounds 5]
+    python benchmarks/speed/request_cost.py [--rounds 5] [--requests 5000]
 
-Whole processes, start-up included, run in turn (interleaved), CPU seconds of each (user + system). evalkit
-renders prompts, commits every answer to the cache, scores exact match and writes the report.
+CPU seconds (user + system) of whole processes, start-up included, in turn. evalkit renders prompts, commits
+every answer to a new cache, scores exact match and writes the report.
 """
 
 import argparse
-import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BARE = Path(__file__).with_name("bare_client.py")
+import workload
+from capacity import capacity, enough
+from fast_server import FastServer, Served, fast_server
+from measure import Usage, run
+from rounds import interleaved, ratio, spread
+from tables import Goal, Part, Table, parser, report
+
+FLOOR = "bare AsyncOpenAI, aiohttp"
+NAMES = {"aiohttp": FLOOR, "httpx2": "bare AsyncOpenAI, httpx2", "raw": "bare aiohttp"}
+CONCURRENCY = 64
+GOAL, STRETCH = 1.0, 0.7
+FIRST = ", one request"
 
 
-def cpu_seconds(command: list[str], folder: Path) -> float:
-    """Run a command to its end and return its user + system CPU seconds."""
-    with (folder / "output.txt").open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{(folder / 'output.txt').read_text()[-2000:]}")
-    return usage.ru_utime + usage.ru_stime
+@dataclass(frozen=True)
+class Asked:
+    """What a process took, and what the server saw of it."""
+
+    usage: Usage
+    served: Served
 
 
-def evalkit_command(base_url: str, data: Path, concurrency: int, cache: str) -> list[str]:
-    """Return the command that evaluates `data` against the server."""
-    return [
-        *(sys.executable, "-m", "evalkit", "run", "task=qa", "dataset=jsonl", f"dataset.path={data}"),
-        *("dataset.target=target", "dataset.input.question=question", "metrics=[exact_match]"),
-        *("model=openai", "model.name=bench", f"model.base_url={base_url}", f"cache={cache}"),
-        *(f"executor.concurrency={concurrency}", "resamples=1000"),
-    ]
+def asking(server: FastServer, command: list[str], folder: Path, n: int, latency: float = 0.0) -> Asked:
+    """Run a command that must ask the server n times."""
+    server.reset(latency)
+    usage = run(command, folder)
+    served = server.report()
+    assert served.count == n, f"{served.count} requests instead of {n}: {' '.join(command)}"
+    return Asked(usage, served)
 
 
-def main() -> None:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=5000)
-    parser.add_argument("--concurrency", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "fake_openai", "--precomputed", "--answer", "The answer"],
-        cwd=ROOT / "tests",
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    base_url = server.stdout.readline().strip()
-    times: dict[str, list[float]] = {}
-    try:
-        for _ in range(options.rounds):
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch)
-                for name, command in commands(
-                    base_url, folder, options.requests, options.concurrency
-                ).items():
-                    times.setdefault(name, []).append(cpu_seconds(command, folder))
-    finally:
-        server.terminate()
-        server.communicate()
-    show(times, options.requests)
+def cold(server: FastServer, data: Path, concurrency: int) -> list[str]:
+    """Return the command of a run that asks for everything and keeps every answer."""
+    words = [*workload.served(server.base_url, concurrency), "cache=refresh"]
+    return workload.evalkit(*workload.run_words(data, *words))
 
 
-def commands(base_url: str, folder: Path, n: int, concurrency: int) -> dict[str, list[str]]:
-    """Return what is run in one round, by name."""
-    for size in (1, n):
-        rows = ({"question": f"Question {one}: what?", "target": "The answer"} for one in range(size))
-        (folder / f"{size}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = {}
-    for kind in ("aiohttp", "httpx2"):
-        bare = [sys.executable, str(BARE), base_url]
-        found[f"bare client, {kind}, 1"] = [*bare, "1", str(concurrency), kind]
-        found[f"bare client, {kind}"] = [*bare, str(n), str(concurrency), kind]
-    found["evalkit, 1"] = evalkit_command(base_url, folder / "1.jsonl", concurrency, "refresh")
-    found["evalkit"] = evalkit_command(base_url, folder / f"{n}.jsonl", concurrency, "refresh")
-    found["evalkit, all from the cache"] = evalkit_command(
-        base_url, folder / f"{n}.jsonl", concurrency, "replay"
-    )
+def contestants(server: FastServer, folder: Path, n: int, concurrency: int) -> dict[str, Callable[[], Asked]]:
+    """Return what runs in each round: evalkit and the floors, with n requests and with one."""
+    workload.write_configs(folder)
+    found: dict[str, Callable[[], Asked]] = {}
+    for size, ending in ((1, FIRST), (n, "")):
+        data = workload.write_rows(folder / f"{size}.jsonl", size)
+        for kind, name in NAMES.items():
+            command = workload.bare(kind, server.base_url, data, concurrency)
+            found[name + ending] = partial(asking, server, command, folder, size)
+        command = cold(server, data, concurrency)
+        found[f"evalkit{ending}"] = partial(afresh, server, command, folder, size)
     return found
 
 
-def show(times: dict[str, list[float]], n: int) -> None:
-    """Print medians, ranges and ratios to the bare client with aiohttp."""
-    middle = {name: statistics.median(values) for name, values in times.items()}
-    floor = middle["bare client, aiohttp"]
-    print(f"{'CPU seconds, whole process':<34}{'median':>8}{'range':>16}{'ratio':>8}")
-    for name, values in times.items():
-        spread = f"{min(values):.2f} to {max(values):.2f}"
-        print(f"{name:<34}{middle[name]:>8.2f}{spread:>16}{middle[name] / floor:>8.2f}")
-    print(f"\nms of CPU per request ({n} requests less the run of one):")
-    for name in ("bare client, aiohttp", "bare client, httpx2", "evalkit"):
-        print(f"  {name:<24}{(middle[name] - middle[f'{name}, 1']) / (n - 1) * 1000:.3f}")
+def afresh(server: FastServer, command: list[str], folder: Path, n: int, latency: float = 0.0) -> Asked:
+    """Run evalkit with an empty cache: the file of the round before would only be overwritten."""
+    for path in (folder / ".evalkit").glob("cache.sqlite*"):
+        path.unlink()
+    return asking(server, command, folder, n, latency)
+
+
+def rows_of(found: Mapping[str, list[Asked]], n: int) -> list[list[str]]:
+    """Return a row for each contestant."""
+    cpu = {name: [one.usage.cpu for one in values] for name, values in found.items()}
+    rows = []
+    for name in [one for one in found if not one.endswith(FIRST)]:
+        rest = spread(cpu[name]).middle - spread(cpu[name + FIRST]).middle
+        rows.append(
+            [
+                name,
+                spread(cpu[name]).shown(2),
+                ratio(cpu[name], cpu[FLOOR]).shown(2),
+                f"{rest / (n - 1) * 1e6:.0f}",
+                f"{spread(cpu[name + FIRST]).middle:.2f}",
+                f"{spread([one.served.rate for one in found[name]]).middle:,.0f}",
+                f"{found[name][0].served.received_bytes / n:.0f}",
+            ]
+        )
+    return rows
+
+
+def measure(options: argparse.Namespace) -> Part:
+    n = options.requests
+    with tempfile.TemporaryDirectory() as scratch, fast_server() as server:
+        able = capacity(server)
+        made = contestants(server, Path(scratch), n, options.concurrency)
+        found = interleaved(made, options.rounds)
+    cpu = {name: [one.usage.cpu for one in values] for name, values in found.items()}
+    whole = ratio(cpu["evalkit"], cpu[FLOOR])
+    goal = Goal(
+        f"CPU of a cold run of {n:,}, beside {FLOOR}",
+        f"≤ {GOAL:.1f} × (stretch {STRETCH})",
+        f"{whole.shown(2)}",
+        whole.middle <= GOAL,
+    )
+    heads = (
+        *("whole process", "CPU s (range)", "ratio (range of rounds)", "µs a further request"),
+        *("CPU s of one request", "requests/s", "bytes of a body"),
+    )
+    caption = f"{n:,} requests, {options.concurrency} concurrent, no latency; {options.rounds} rounds."
+    tested = {name: values for name, values in found.items() if not name.endswith(FIRST)}
+    return Part(
+        "CPU of a request",
+        [goal, enough(able, {name: [one.served for one in values] for name, values in tested.items()})],
+        [Table(heads, rows_of(found, n), caption)],
+    )
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--requests", type=int, default=5000)
+    made.add_argument("--concurrency", type=int, default=CONCURRENCY)
+    report(made.parse_args(), measure)
 
 
 if __name__ == "__main__":

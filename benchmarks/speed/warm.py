@@ -1,0 +1,110 @@
+"""The same run again: every answer is in the cache. CPU seconds from start to finished report.
+
+    python benchmarks/speed/warm.py [--rounds 5] [--samples 10000]
+
+Exact match, ROUGE and BLEU over outputs and references of 60 words. No request may reach the server, and no
+answer be scored again where the run says how many were.
+"""
+
+import argparse
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import workload
+from fast_server import FastServer, fast_server
+from measure import Usage
+from request_cost import CONCURRENCY, asking
+from rounds import interleaved, spread
+from tables import Goal, Part, Table, parser, report
+
+GOAL = 3.0
+METRICS = {
+    "exact_match": "exact_match",
+    "exact_match, ROUGE": "exact_match,rouge",
+    "exact_match, BLEU": "exact_match,bleu",
+    "exact_match, ROUGE, BLEU": "exact_match,rouge,bleu",
+}
+WHOLE = "exact_match, ROUGE, BLEU"
+
+
+def command(server: FastServer, data: Path, metrics: str) -> list[str]:
+    """Return the command of a run that keeps and finds answers in the cache."""
+    words = [*workload.served(server.base_url, CONCURRENCY), "cache=rw", f"metrics=[{metrics}]"]
+    return workload.evalkit(*workload.run_words(data, *words))
+
+
+def latest(folder: Path) -> dict[str, Any]:
+    """Return the newest report under a folder."""
+    newest = max((folder / "results" / "runs").rglob("report.json"), key=lambda path: path.stat().st_mtime)
+    told: dict[str, Any] = json.loads(newest.read_text("utf-8"))
+    return told
+
+
+def scored_again(told: dict[str, Any]) -> int | None:
+    """Return how many answers were scored by the run itself; None where its report does not tell."""
+    found = told["counts"].get("scored")
+    return None if found is None else int(found)
+
+
+def measure(options: argparse.Namespace) -> Part:
+    n = options.samples
+    with tempfile.TemporaryDirectory() as scratch, fast_server() as server:
+        folder = Path(scratch)
+        workload.write_configs(folder)
+        data = workload.write_rows(folder / "rows.jsonl", n)
+        cold = asking(server, command(server, data, METRICS[WHOLE]), folder, n)
+        # Each set of metrics once before: what a run keeps of its scores is there.
+        made = {
+            name: partial(asking, server, command(server, data, metrics), folder, 0)
+            for name, metrics in METRICS.items()
+        }
+        for first in made.values():
+            first()
+        found = interleaved(made, options.rounds)
+        made[WHOLE]()
+        told = latest(folder)
+    assert told["counts"]["requests"] == n
+    usages = {name: [one.usage for one in values] for name, values in found.items()}
+    return shown(usages, cold.usage, n, scored_again(told))
+
+
+def shown(found: dict[str, list[Usage]], cold: Usage, n: int, again: int | None) -> Part:
+    whole = spread([one.cpu for one in found[WHOLE]])
+    rows = [
+        [
+            f"again, {name}",
+            spread([one.cpu for one in values]).shown(2),
+            f"{spread([one.wall for one in values]).middle:.2f}",
+        ]
+        for name, values in found.items()
+    ]
+    rows.insert(0, [f"the first time, {WHOLE}", f"{cold.cpu:.2f}", f"{cold.wall:.2f}"])
+    goals = [
+        Goal(
+            f"warm rerun of {n:,} ({WHOLE})",
+            f"≤ {GOAL:.0f} s of CPU",
+            whole.shown(2, "s"),
+            whole.middle <= GOAL,
+        ),
+        Goal("requests of a warm rerun", "0", "0", met=True),
+        Goal(
+            "answers scored again by a warm rerun",
+            "0",
+            "the run does not tell" if again is None else str(again),
+            None if again is None else again == 0,
+        ),
+    ]
+    return Part("The same run again", goals, [Table(("run", "CPU s (range)", "wall s"), rows)])
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--samples", type=int, default=10_000)
+    report(made.parse_args(), measure)
+
+
+if __name__ == "__main__":
+    main()
