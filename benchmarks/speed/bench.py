@@ -38,7 +38,7 @@ SCRIPTS = (
     Script("capacity", "--requests 200", rounds=3),
     Script("request_cost", "--requests 50"),
     Script("latency", "--requests 50 --concurrency 10 --latency 0.01"),
-    Script("warm", "--samples 50"),
+    Script("warm", "--samples 50", "--each", "--each"),
     Script("rouge", "--pairs 50", rounds=3),
     Script("startup"),
     Script("memory", "--samples 100", "--samples 100000", "--samples 1000000", rounds=1),

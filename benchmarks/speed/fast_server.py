@@ -39,6 +39,8 @@ class Served:
     last_sent: float = 0.0
     cpu: float = 0.0
     connections: int = 0
+    waiting: int = 0
+    most_waiting: int = 0
 
     @property
     def seconds(self) -> float:
@@ -129,17 +131,21 @@ class Connection(asyncio.Protocol):
             start = stop
         self._rest = received[start:]
         if answers:
-            self._answer(b"".join(answers), last=answers[-1] is CHUNKED)
+            self._answer(b"".join(answers), len(answers), last=answers[-1] is CHUNKED)
 
-    def _answer(self, content: bytes, *, last: bool) -> None:
+    def _answer(self, content: bytes, count: int, *, last: bool) -> None:
         # What arrived together is answered together: equal waits of single answers could change places.
         if self._state.latency:
+            served = self._state.served
+            served.waiting += count
+            served.most_waiting = max(served.most_waiting, served.waiting)
             loop = asyncio.get_running_loop()
-            loop.call_later(self._state.latency, partial(self._send, content, last=last))
+            loop.call_later(self._state.latency, partial(self._send, content, count, last=last))
         else:
-            self._send(content, last=last)
+            self._send(content, 0, last=last)
 
-    def _send(self, content: bytes, *, last: bool) -> None:
+    def _send(self, content: bytes, waited: int, *, last: bool) -> None:
+        self._state.served.waiting -= waited
         if self._transport is None:
             return
         self._transport.write(content)

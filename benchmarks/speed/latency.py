@@ -37,7 +37,13 @@ def measure(options: argparse.Namespace) -> Part:
     seconds = {name: [one.served.seconds for one in values] for name, values in found.items()}
     ratios = {name: ratio(values, [ideal] * options.rounds) for name, values in seconds.items()}
     rows = [
-        [name, spread(seconds[name]).shown(2), ratios[name].shown(3), f"{found[name][0].served.connections}"]
+        [
+            name,
+            spread(seconds[name]).shown(2),
+            ratios[name].shown(3),
+            f"{found[name][0].served.connections}",
+            f"{found[name][0].served.most_waiting}",
+        ]
         for name in found
     ]
     whole = -(-n // concurrency) * latency
@@ -53,7 +59,13 @@ def measure(options: argparse.Namespace) -> Part:
         ],
         [
             Table(
-                ("first request to last answer", "s (range)", "ratio to ideal (range)", "connections"),
+                (
+                    "first request to last answer",
+                    "s (range)",
+                    "ratio to ideal (range)",
+                    "connections",
+                    "most in flight",
+                ),
                 rows,
                 f"Ideal is {ideal:.2f} s; in whole waves of {concurrency} it is {whole:.2f} s.",
             )

@@ -24,6 +24,7 @@ from tables import Part, Table, parser, report
 from warm import METRICS, WHOLE, command
 
 SHOWN, BRIEF = 40, 12
+COLD, WARM = "cold", "warm"
 WAITING = (
     "<method 'get' of '_queue.SimpleQueue' objects>",
     "<method 'poll' of 'select.epoll' objects>",
@@ -42,14 +43,17 @@ def profile(words: list[str], folder: Path) -> pstats.Stats:
     return pstats.Stats(str(out))
 
 
-def profiles(server: FastServer, folder: Path, n: int) -> Iterator[tuple[str, pstats.Stats]]:
+def profiles(server: FastServer, folder: Path, n: int, kinds: str) -> Iterator[tuple[str, pstats.Stats]]:
     """Yield the profiles of a cold run and of a warm one (its answers were asked for without a profiler)."""
     workload.write_configs(folder)
     data = workload.write_rows(folder / "rows.jsonl", n)
-    yield "cold", profile(cold(server, data, CONCURRENCY)[3:], folder)
+    if COLD in kinds:
+        yield COLD, profile(cold(server, data, CONCURRENCY)[3:], folder)
+    if WARM not in kinds:
+        return
     warm = command(server, data, METRICS[WHOLE])
     run(warm, folder)
-    yield "warm", profile(warm[3:], folder)
+    yield WARM, profile(warm[3:], folder)
 
 
 def lines(stats: pstats.Stats, n: int) -> list[list[str]]:
@@ -82,7 +86,7 @@ def page(kind: str, stats: pstats.Stats, n: int) -> str:
 def measure(options: argparse.Namespace) -> Part:
     n, tables = options.requests, []
     with tempfile.TemporaryDirectory() as scratch, fast_server() as server:
-        for kind, stats in profiles(server, Path(scratch), n):
+        for kind, stats in profiles(server, Path(scratch), n, options.kinds):
             if options.save is not None:
                 name = f"{datetime.now(UTC):%Y-%m-%d}-profile-{kind}.txt"
                 (options.save / name).write_text(page(kind, stats, n), "utf-8")
@@ -95,6 +99,7 @@ def measure(options: argparse.Namespace) -> Part:
 def main() -> None:
     made = parser(__doc__)
     made.add_argument("--requests", type=int, default=5000)
+    made.add_argument("--kinds", default=f"{COLD},{WARM}")
     made.add_argument(
         "--save", type=Path, metavar="FOLDER", help="write the first 40 functions of each there"
     )

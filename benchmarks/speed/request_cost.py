@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import workload
-from capacity import capacity, enough
+from capacity import REQUESTS, capacity, enough
 from fast_server import FastServer, Served, fast_server
 from measure import Usage, run
 from rounds import interleaved, ratio, spread
@@ -50,15 +50,17 @@ def cold(server: FastServer, data: Path, concurrency: int) -> list[str]:
     return workload.evalkit(*workload.run_words(data, *words))
 
 
-def contestants(server: FastServer, folder: Path, n: int, concurrency: int) -> dict[str, Callable[[], Asked]]:
+def contestants(
+    server: FastServer, folder: Path, n: int, concurrency: int, floors: list[str]
+) -> dict[str, Callable[[], Asked]]:
     """Return what runs in each round: evalkit and the floors, with n requests and with one."""
     workload.write_configs(folder)
     found: dict[str, Callable[[], Asked]] = {}
     for size, ending in ((1, FIRST), (n, "")):
         data = workload.write_rows(folder / f"{size}.jsonl", size)
-        for kind, name in NAMES.items():
+        for kind in floors:
             command = workload.bare(kind, server.base_url, data, concurrency)
-            found[name + ending] = partial(asking, server, command, folder, size)
+            found[NAMES[kind] + ending] = partial(asking, server, command, folder, size)
         command = cold(server, data, concurrency)
         found[f"evalkit{ending}"] = partial(afresh, server, command, folder, size)
     return found
@@ -94,8 +96,8 @@ def rows_of(found: Mapping[str, list[Asked]], n: int) -> list[list[str]]:
 def measure(options: argparse.Namespace) -> Part:
     n = options.requests
     with tempfile.TemporaryDirectory() as scratch, fast_server() as server:
-        able = capacity(server)
-        made = contestants(server, Path(scratch), n, options.concurrency)
+        able = capacity(server, requests=min(REQUESTS, 40 * n))
+        made = contestants(server, Path(scratch), n, options.concurrency, options.floors.split(","))
         found = interleaved(made, options.rounds)
     cpu = {name: [one.usage.cpu for one in values] for name, values in found.items()}
     whole = ratio(cpu["evalkit"], cpu[FLOOR])
@@ -122,6 +124,7 @@ def main() -> None:
     made = parser(__doc__)
     made.add_argument("--requests", type=int, default=5000)
     made.add_argument("--concurrency", type=int, default=CONCURRENCY)
+    made.add_argument("--floors", default=",".join(NAMES), help="the first is what ratios are to: aiohttp")
     report(made.parse_args(), measure)
 
 

@@ -22,7 +22,7 @@ REQUESTS = 5000
 
 
 def numbers(value: str) -> list[int]:
-    return [int(one) for one in value.split(",")]
+    return [int(one) for one in value.split(",") if one]
 
 
 def cells(asked: list[Asked], one: list[Asked], n: int) -> list[str]:
