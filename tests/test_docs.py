@@ -1,4 +1,4 @@
-"""The commands on the pages about data, models, metrics and settings run as they stand there.
+"""The commands on the pages about data, models, metrics, settings and speed run as they stand there.
 
 Data of the hub is not asked for: such commands are composed, so that every setting that they name exists.
 """
@@ -16,7 +16,10 @@ from evalkit.config.compose import load
 
 __all__ = ["evalkit", "server"]
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("data", "models", "metrics", "few-shot", "public-datasets", "configuration", "preprocessing")
+PAGES = (
+    *("data", "models", "metrics", "few-shot", "public-datasets", "configuration", "preprocessing"),
+    "performance",
+)
 OPEN = re.compile(r"…|<\w+>|\|")  # left to the reader, or a pipe
 ADDRESSES = re.compile(r"model=(vllm|ollama|gateway|azure)\b")
 FEW = ("dataset.limit=3", "resamples=10")

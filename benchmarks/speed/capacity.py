@@ -2,61 +2,66 @@
 
     python benchmarks/speed/capacity.py [--rounds 3] [--requests 20000]
 
-One request on its way in each of 64 connections, as clients send them, and sixteen, where the server alone
-is the limit. What is tested must stay below a third of the first, else the server is measured and not the
-client.
+One request on its way in each of 64 connections, as clients send them, and sixteen, where the server alone is
+the limit. What is tested must stay below a third of the first (request_cost.py has a load generator in every
+round), else the server is measured and not the client.
 """
 
 import argparse
-import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from fast_server import FastServer, Served, fast_server
-from rounds import spread
+from asking import Asked, asking, rates
+from fast_server import FastServer, fast_server
+from rounds import interleaved, ratio, spread
 from tables import Goal, Part, Table, parser, report
 
 TIMES = 3
 REQUESTS = 20_000
+CONNECTIONS = 64
 DEPTHS = (1, 16)
 
 
-def capacity(server: FastServer, depth: int = 1, requests: int = REQUESTS) -> float:
-    """Return how many requests a second the server answers to a plain load generator."""
-    script = Path(__file__).with_name("load.py")
-    words = [server.base_url, "--depth", str(depth), "--requests", str(requests)]
-    told = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, check=True)
-    return float(told.stdout)
+def loaded(server: FastServer, folder: Path, depth: int = 1, requests: int = REQUESTS) -> Asked:
+    """Run a load generator that is as plain as the server."""
+    script = str(Path(__file__).with_name("load.py"))
+    words = ["--connections", str(CONNECTIONS), "--depth", str(depth), "--requests", str(requests)]
+    return asking(server, [sys.executable, script, server.base_url, *words], folder, requests)
 
 
-def enough(able: float, tested: dict[str, list[Served]]) -> Goal:
-    """Return whether the server can do three times what the fastest contestant asked of it."""
-    fastest = max(tested, key=lambda name: max(one.rate for one in tested[name]))
-    asked = max(one.rate for one in tested[fastest])
-    met = able >= TIMES * asked
-    warning = "" if met else "; **warning: the server is too slow for this machine's clients**"
+def enough(name: str, able: Sequence[Asked], tested: Sequence[Asked]) -> Goal:
+    """Return whether the server answers a load generator three times as fast as what is tested."""
+    times = ratio([one.served.rate for one in able], [one.served.rate for one in tested])
+    met = times.middle >= TIMES
+    warning = "" if met else "; **warning: the server may be what was measured**"
+    both = f"{rates(able).middle:,.0f} and {rates(tested).middle:,.0f} requests/s"
     return Goal(
-        f"capacity of the server beside the fastest contestant ({fastest})",
+        f"capacity of the server beside the fastest, {name}",
         f"≥ {TIMES} ×",
-        f"{able / asked:.1f} × ({able:,.0f} and {asked:,.0f} requests/s){warning}",
+        f"{times.shown(1)} × ({both}){warning}",
         met,
     )
 
 
 def measure(options: argparse.Namespace) -> Part:
-    rows = []
-    with fast_server() as server:
-        for depth in DEPTHS:
-            server.reset()
-            found = [capacity(server, depth, options.requests) for _ in range(options.rounds)]
-            served = server.report()
-            cost = served.cpu / served.count * 1e6
-            rows.append([str(depth), spread(found).shown(0), f"{cost:.0f}"])
-    heads = (
-        "requests on their way in each of 64 connections",
-        "requests/s (range)",
-        "µs of CPU of the server",
-    )
+    with tempfile.TemporaryDirectory() as scratch, fast_server() as server:
+        made = {
+            str(depth): partial(loaded, server, Path(scratch), depth, options.requests) for depth in DEPTHS
+        }
+        found = interleaved(made, options.rounds)
+    rows = [
+        [
+            depth,
+            rates(asked).shown(0),
+            f"{spread([one.served.cpu / one.served.count for one in asked]).middle * 1e6:.0f}",
+        ]
+        for depth, asked in found.items()
+    ]
+    on_their_way = f"requests on their way in each of {CONNECTIONS} connections"
+    heads = (on_their_way, "requests/s (range)", "µs of CPU of the server")
     return Part("Capacity of the server", tables=[Table(heads, rows)])
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import workload
+from asking import asking
 from fast_server import fast_server
-from request_cost import FLOOR, afresh, asking, cold
+from request_cost import FLOOR, afresh, cold
 from rounds import interleaved, ratio, spread
 from tables import Goal, Part, Table, parser, report
 

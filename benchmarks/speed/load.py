@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import time
+from functools import partial
 from urllib.parse import urlsplit
 
 from fast_server import END, length_of
@@ -73,14 +74,15 @@ async def rate(base_url: str, connections: int, depth: int, requests: int) -> fl
     loop, address = asyncio.get_running_loop(), urlsplit(base_url)
     assert address.hostname is not None
     assert address.port is not None
-    share = -(-requests // connections)
+    shares = [requests // connections + (one < requests % connections) for one in range(connections)]
     began = time.perf_counter()
     made = [
-        await loop.create_connection(lambda: Asking(share, depth), address.hostname, address.port)
-        for _ in range(connections)
+        await loop.create_connection(partial(Asking, share, depth), address.hostname, address.port)
+        for share in shares
+        if share
     ]
     await asyncio.gather(*(asking.done for _, asking in made))
-    return share * connections / (time.perf_counter() - began)
+    return requests / (time.perf_counter() - began)
 
 
 def main() -> None:

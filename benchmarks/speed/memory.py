@@ -67,7 +67,7 @@ def growth(runs: Runs, small: int, large: int) -> Goal:
     """Judge the time of a further sample; not where the noise of starting hides it."""
     costs = {of: (further(runs, small, of), further(runs, large, of)) for of in ("cpu", "wall")}
     what, goal = f"time of a further sample, {large:,} beside {small:,}", f"≤ {GROWTH} ×"
-    if costs["cpu"][0] * small / 1e6 < runs[1][0].cpu:
+    if costs["cpu"][0] * small / 1e6 < runs[1][0].cpu / 2:
         return Goal(what, goal, "too few samples to tell from what starting costs")
     times = {of: last / first for of, (first, last) in costs.items()}
     shown = f"{times['cpu']:.2f} × of CPU, {times['wall']:.2f} × of wall time"

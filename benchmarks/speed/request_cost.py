@@ -9,14 +9,13 @@ every answer to a new cache, scores exact match and writes the report.
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import workload
-from capacity import REQUESTS, capacity, enough
-from fast_server import FastServer, Served, fast_server
-from measure import Usage, run
+from asking import Asked, asking, rates
+from capacity import REQUESTS, enough, loaded
+from fast_server import FastServer, fast_server
 from rounds import interleaved, ratio, spread
 from tables import Goal, Part, Table, parser, report
 
@@ -25,23 +24,7 @@ NAMES = {"aiohttp": FLOOR, "httpx2": "bare AsyncOpenAI, httpx2", "raw": "bare ai
 CONCURRENCY = 64
 GOAL, STRETCH = 1.0, 0.7
 FIRST = ", one request"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a process took, and what the server saw of it."""
-
-    usage: Usage
-    served: Served
-
-
-def asking(server: FastServer, command: list[str], folder: Path, n: int, latency: float = 0.0) -> Asked:
-    """Run a command that must ask the server n times."""
-    server.reset(latency)
-    usage = run(command, folder)
-    served = server.report()
-    assert served.count == n, f"{served.count} requests instead of {n}: {' '.join(command)}"
-    return Asked(usage, served)
+LOAD = "load generator"
 
 
 def cold(server: FastServer, data: Path, concurrency: int) -> list[str]:
@@ -86,7 +69,7 @@ def rows_of(found: Mapping[str, list[Asked]], n: int) -> list[list[str]]:
                 ratio(cpu[name], cpu[FLOOR]).shown(2),
                 f"{rest / (n - 1) * 1e6:.0f}",
                 f"{spread(cpu[name + FIRST]).middle:.2f}",
-                f"{spread([one.served.rate for one in found[name]]).middle:,.0f}",
+                f"{rates(found[name]).middle:,.0f}",
                 f"{found[name][0].served.received_bytes / n:.0f}",
             ]
         )
@@ -94,11 +77,12 @@ def rows_of(found: Mapping[str, list[Asked]], n: int) -> list[list[str]]:
 
 
 def measure(options: argparse.Namespace) -> Part:
-    n = options.requests
+    n, floors = options.requests, options.floors.split(",")
     with tempfile.TemporaryDirectory() as scratch, fast_server() as server:
-        able = capacity(server, requests=min(REQUESTS, 40 * n))
-        made = contestants(server, Path(scratch), n, options.concurrency, options.floors.split(","))
+        made = contestants(server, Path(scratch), n, options.concurrency, floors)
+        made[LOAD] = partial(loaded, server, Path(scratch), requests=min(REQUESTS, 40 * n))
         found = interleaved(made, options.rounds)
+    able = found.pop(LOAD)
     cpu = {name: [one.usage.cpu for one in values] for name, values in found.items()}
     whole = ratio(cpu["evalkit"], cpu[FLOOR])
     goal = Goal(
@@ -112,10 +96,10 @@ def measure(options: argparse.Namespace) -> Part:
         *("CPU s of one request", "requests/s", "bytes of a body"),
     )
     caption = f"{n:,} requests, {options.concurrency} concurrent, no latency; {options.rounds} rounds."
-    tested = {name: values for name, values in found.items() if not name.endswith(FIRST)}
+    fastest = max(found, key=lambda name: rates(found[name]).middle)
     return Part(
         "CPU of a request",
-        [goal, enough(able, {name: [one.served for one in values] for name, values in tested.items()})],
+        [goal, enough(fastest, able, found[fastest])],
         [Table(heads, rows_of(found, n), caption)],
     )
 

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import workload
+from asking import Asked
 from fast_server import fast_server
-from request_cost import CONCURRENCY, Asked, afresh, cold
+from request_cost import CONCURRENCY, afresh, cold
 from rounds import interleaved, spread
 from tables import Part, Table, parser, report
 

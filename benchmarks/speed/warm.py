@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import workload
+from asking import asking
 from fast_server import FastServer, fast_server
 from measure import Usage
-from request_cost import CONCURRENCY, asking
+from request_cost import CONCURRENCY
 from rounds import interleaved, spread
 from tables import Goal, Part, Table, parser, report
 
