@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.cache.sqlite import SqliteCache
-from evalkit.config.build import build_cache, build_executor, build_mode, build_task
+from evalkit.config.build import build_cache, build_executor, build_mode, build_scores, build_task
 from evalkit.config.check import check_settings, public
 from evalkit.config.data import pinned
 from evalkit.config.model import build_model, trials_of
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from evalkit.executors.halt import Halt
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
-    from evalkit.records import Generation, Sample
+    from evalkit.records import Generation, Outcome, Sample
     from evalkit.runner import Collected, Listener, Stopped
+    from evalkit.scoring import Resampling, Scored
     from evalkit.task import Task
 
 
@@ -174,6 +175,26 @@ def _collected(
     return collected, stopped
 
 
+def _scored(
+    config: RunConfig, task: Task, outcomes: Sequence[Outcome], say: Callable[[str], None]
+) -> tuple[Scored, Mapping[str, int]]:
+    """Return the scores, and how many rows of statistics were kept from before or computed now."""
+    from evalkit.scoring import score
+
+    store = build_scores(config, say)
+    if store is None:
+        return score(task, outcomes, _resampling(config)), {}
+    with closing(store):
+        scored = score(task, outcomes, _resampling(config), store)
+        return scored, {"kept": store.looked_up - store.scored, "computed": store.scored}
+
+
+def _resampling(config: RunConfig) -> Resampling:
+    from evalkit.scoring import Resampling
+
+    return Resampling(config.confidence, config.resamples, config.seed)
+
+
 def evaluate(
     config: RunConfig,
     *,
@@ -191,7 +212,6 @@ def evaluate(
     from evalkit.config.spending import build_budget, told
     from evalkit.executors.halt import Halt
     from evalkit.preflight import check_run
-    from evalkit.scoring import Resampling, score
 
     check_settings(config)
     config = pinned(config)
@@ -205,8 +225,7 @@ def evaluate(
     budget = build_budget(config, model)
     executor = build_executor(config, say, told(config, budget))
     collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
-    resampling = Resampling(config.confidence, config.resamples, config.seed)
-    scored = score(task, collected.outcomes, resampling)
+    scored, rows = _scored(config, task, collected.outcomes, say)
 
     from evalkit.records import OVER_BUDGET
     from evalkit.report.base import COMPLETE
@@ -227,8 +246,9 @@ def evaluate(
         provenance=provenance(command, scored.metrics.values()),
         suite=config.suite,
         slices=config.slices,
-        resampling=resampling,
+        resampling=_resampling(config),
         budget=budget,
+        rows=rows,
     )
     report = report_of(run)
     folder = write(report, sample_lines(run), Path(config.results_dir))
@@ -266,7 +286,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     from evalkit.report.find import results_of
     from evalkit.report.provenance import provenance
     from evalkit.report.write import write
-    from evalkit.scoring import Resampling, check_metrics, score
+    from evalkit.scoring import check_metrics, score
 
     config = rescoring_settings(report.config, overrides)
     check_settings(config)
@@ -278,8 +298,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     dataset = Dataset(facts["name"], found.samples, facts["fingerprint"])
     task = _Scoring(dataset, postprocess, metrics, found.forms)
     check_metrics(task)
-    resampling = Resampling(config.confidence, config.resamples, config.seed)
-    scored = score(task, found.outcomes, resampling)
+    scored = score(task, found.outcomes, _resampling(config))
     new = Rescoring(
         run_id=_run_id(created),
         created=created.isoformat(timespec="seconds"),
@@ -288,7 +307,7 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
         seeds={"seed": config.seed, "bootstrap": config.seed},
         provenance=provenance(metrics=scored.metrics.values()),
         slices=config.slices,
-        resampling=resampling,
+        resampling=_resampling(config),
     )
     made = rescored_report(report, found, scored, new)
     place = Path(config.results_dir)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from evalkit.datasets.base import Dataset
+from evalkit.metrics.base import BATCH
 from evalkit.postprocess import Context, Pipeline, Unparsed
 from evalkit.records import Generation, Outcome, Response, Sample
 from evalkit.spool import Spool
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import Metric
-
-BATCH = 1000  # generations handed to a metric at once
 
 Answer = TypeVar("Answer", Outcome, Generation)
 

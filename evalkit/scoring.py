@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evalkit.errors import MetricError
-from evalkit.metrics.base import Metric
-from evalkit.reading import BATCH, Counts, Reading, Scorable, in_order
-from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
+from evalkit.metrics.base import Metric, sees_all, statistics_of
+from evalkit.reading import Counts, Reading, Scorable, in_order
+from evalkit.records import Aggregate, Generation, Outcome, Response, Usage
 from evalkit.statistics.bootstrap import (
     Interval,
     bootstrap_together,
@@ -24,6 +24,7 @@ from evalkit.statistics.cluster import number_groups
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from evalkit.cache.scores import ScoreStore
     from evalkit.metrics.base import FloatArray
 
     IndexArray = NDArray[np.intp]
@@ -54,23 +55,27 @@ class Scored:
     unparsed: NDArray[np.bool_]
 
 
-def score(task: Scorable, outcomes: Iterable[Outcome], resampling: Resampling) -> Scored:
+def score(
+    task: Scorable, outcomes: Iterable[Outcome], resampling: Resampling, store: ScoreStore | None = None
+) -> Scored:
     """Score answered outcomes, in dataset order; samples all of whose trials failed are left out and counted.
 
     Answers are read and scored a batch at a time; a metric that must see all of them gets them in the end.
+    With `store`, rows that were made of the same texts before are looked up there.
     """
+    rows_of = statistics_of if store is None else store.rows
     metrics = {family: unbound.bind(task.dataset.samples) for family, unbound in task.metrics.items()}
     reading = Reading()
     parts: dict[str, list[FloatArray]] = {family: [] for family in metrics}
     for generations, asked in reading.batches(task, outcomes):
         for family, metric in metrics.items():
-            if not _at_once(metric):
-                parts[family].append(metric.statistics(generations, asked))
+            if not sees_all(metric):
+                parts[family].append(rows_of(metric, generations, asked))
     for family, metric in metrics.items():
-        if _at_once(metric) and len(reading.generations):
+        if sees_all(metric) and len(reading.generations):
             pairs = in_order(task.dataset.samples, reading.generations)
             asked = [task.asked(sample, one.trial) for sample, one in pairs]
-            parts[family].append(metric.statistics(reading.generations.whole, asked))
+            parts[family].append(rows_of(metric, reading.generations.whole, asked))
     statistics = {
         family: np.concatenate(rows) if rows else np.zeros((0, 0)) for family, rows in parts.items()
     }
@@ -81,11 +86,6 @@ def score(task: Scorable, outcomes: Iterable[Outcome], resampling: Resampling) -
     aggregates = aggregate_all(families, groups, reading.counts, resampling) if len(numbers) else []
     unparsed = np.frombuffer(bytes(reading.unparsed), dtype=bool)
     return Scored(reading.generations.whole, statistics, metrics, aggregates, numbers, unparsed)
-
-
-def _at_once(metric: Metric) -> bool:
-    """Whether a metric must see all answers together; a third party's need not know of that."""
-    return getattr(metric, "at_once", False)
 
 
 def made_up(text: str, *, logprobs: bool = True) -> Response:
@@ -136,20 +136,6 @@ def check_metrics(task: Scorable, *, logprobs: bool = True) -> None:
                     f"metrics {owners[name]} and {family} both give {name}: a report holds one of them; "
                     "choose one, or run twice"
                 )
-
-
-def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
-    """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time.
-
-    `samples` are (n,) too, each in the form that its generation answers.
-    """
-    if _at_once(metric) and len(generations):
-        return metric.statistics(generations, samples)
-    parts = []
-    for start in range(0, len(generations), BATCH):
-        batch = slice(start, start + BATCH)
-        parts.append(metric.statistics(generations[batch], samples[batch]))
-    return np.concatenate(parts) if parts else np.zeros((0, 0))
 
 
 def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray) -> FloatArray:

@@ -13,12 +13,12 @@ from scipy import stats
 from evalkit.datasets.base import Dataset
 from evalkit.errors import MetricError
 from evalkit.metrics.accuracy import Accuracy
-from evalkit.metrics.base import MeanMetric, Metric
+from evalkit.metrics.base import BATCH, MeanMetric, Metric
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.exact_match import ExactMatch
 from evalkit.postprocess import Label, Pipeline, Strip
 from evalkit.prompts import Prompt
-from evalkit.reading import BATCH, generate
+from evalkit.reading import generate
 from evalkit.records import Aggregate, Failure, Generation, Outcome, Response, Sample
 from evalkit.scoring import Resampling, Scored, check_metrics, combine_trials, numbers_of, score
 from evalkit.task import Task

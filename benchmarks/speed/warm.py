@@ -55,7 +55,7 @@ def latest(folder: Path) -> dict[str, Any]:
 
 def scored_again(told: dict[str, Any]) -> int | None:
     """Return how many answers were scored by the run itself; None where its report does not tell."""
-    found = told["counts"].get("scored")
+    found = told["timing"].get("scores", {}).get("computed")
     return None if found is None else int(found)
 
 

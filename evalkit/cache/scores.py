@@ -16,13 +16,12 @@ from evalkit.cache.score_file import LARGEST, ScoreFile, remove
 from evalkit.cache.score_keys import Maker, digests_of, maker_of, sources
 from evalkit.cache.trouble import DAMAGE, code_of
 from evalkit.errors import CacheError
-from evalkit.metrics.base import Metric
+from evalkit.metrics.base import BATCH, Metric, statistics_of
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
-BATCH = 1000  # generations handed to a metric at once
 BUSY_SECONDS = 5.0  # how long another process may hold the file; scoring anew is no loss
 WIDEST = 64  # numbers in a row that is kept: longer ones (a label each) are counted faster than read
 TROUBLE = (OSError, sqlite3.Error, CacheError)
@@ -144,7 +143,7 @@ class ScoreStore:
         self, metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]
     ) -> FloatArray:
         self.scored += len(generations)
-        return afresh(metric, generations, samples)
+        return statistics_of(metric, generations, samples)
 
     def _give_up(self, error: Exception) -> None:
         """Go on without the file; a damaged one makes room for a new one."""
@@ -156,28 +155,3 @@ class ScoreStore:
         gone = code_of(error) in DAMAGE and remove(self.path)
         then = "it was removed, the next run makes a new one" if gone else "remove it, or leave it"
         self._say(f"{self.path}: kept scores cannot be used ({reason}): everything is scored; {then}")
-
-
-def statistics_of(
-    metric: Metric,
-    generations: Sequence[Generation],
-    samples: Sequence[Sample],
-    store: ScoreStore | None = None,
-) -> FloatArray:
-    """Return (n, k) statistics of a bound metric, from the store as far as it has them.
-
-    Row by row with the generations; `samples` are (n,) too, each in the form that its generation answers.
-    """
-    return afresh(metric, generations, samples) if store is None else store.rows(metric, generations, samples)
-
-
-def afresh(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
-    """Return (n, k) statistics that the metric computes now, a batch at a time."""
-    # A third party's metric need not know of it.
-    if getattr(metric, "at_once", False) and len(generations):
-        return metric.statistics(generations, samples)
-    parts = []
-    for start in range(0, len(generations), BATCH):
-        batch = slice(start, start + BATCH)
-        parts.append(metric.statistics(generations[batch], samples[batch]))
-    return np.concatenate(parts) if parts else np.zeros((0, 0))

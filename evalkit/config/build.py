@@ -18,6 +18,7 @@ from evalkit.errors import ConfigError, ReplayMiss
 from evalkit.plugins import construct, plugin, takes
 
 if TYPE_CHECKING:
+    from evalkit.cache.scores import ScoreStore
     from evalkit.cache.sqlite import SqliteCache
     from evalkit.executors.base import Budget, Executor
     from evalkit.task import Task
@@ -94,6 +95,17 @@ def build_mode(config: RunConfig) -> Mode:
         return Mode(config.cache.mode)
     except ValueError:
         raise ConfigError(f"cache.mode={config.cache.mode}: must be {', '.join(Mode)}") from None
+
+
+def build_scores(config: RunConfig, say: Callable[[str], None] = lambda _: None) -> ScoreStore | None:
+    """Open the kept scores beside the cache; None when it is off. What is wrong with them is no error."""
+    from evalkit.cache.score_file import beside
+    from evalkit.cache.scores import ScoreStore
+
+    mode = build_mode(config)
+    if mode is Mode.OFF:
+        return None
+    return ScoreStore(beside(Path(config.cache.path).expanduser()), read_only=not mode.writes, say=say)
 
 
 def build_cache(config: RunConfig, say: Callable[[str], None] = lambda _: None) -> SqliteCache | None:

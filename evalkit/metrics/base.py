@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 SHORT_HASH = 12  # characters of a hash in a signature
+BATCH = 1000  # generations handed to a metric at once
 
 
 class Metric:
@@ -199,15 +200,32 @@ class MeanMetric(Metric):
         return (ends[0], ends[1]) if self.higher_is_better else (ends[1], ends[0])
 
 
+def sees_all(metric: Metric) -> bool:
+    """Whether a metric must see all answers together; a third party's need not know of that."""
+    return getattr(metric, "at_once", False)
+
+
+def statistics_of(metric: Metric, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
+    """Return (n, k) statistics of a bound metric, row by row with the generations, a batch at a time.
+
+    `samples` are (n,) too, each in the form that its generation answers.
+    """
+    if sees_all(metric) and len(generations):
+        return metric.statistics(generations, samples)
+    parts = []
+    for start in range(0, len(generations), BATCH):
+        batch = slice(start, start + BATCH)
+        parts.append(metric.statistics(generations[batch], samples[batch]))
+    return np.concatenate(parts) if parts else np.zeros((0, 0))
+
+
 def of_texts_alone(metric: Metric) -> bool:
     """Whether rows of a metric may be kept for the same texts.
 
     Of evalkit's own metrics alone: nobody else's signature tells when their code changes.
     """
     ours = type(metric).__module__.startswith("evalkit.metrics.")
-    # A third party's metric need not know of either.
-    at_once = getattr(metric, "at_once", False)
-    return ours and not at_once and getattr(metric, "rows_from_texts", False)
+    return ours and not sees_all(metric) and getattr(metric, "rows_from_texts", False)
 
 
 def options_text(options: dict[str, Any]) -> str:

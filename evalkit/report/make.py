@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that a finished run is made of."""
+    """Everything that a finished run is made of.
+
+    `rows` counts the statistics that were kept from before and those computed now; empty where none are kept.
+    """
 
     run_id: str
     created: str
@@ -43,6 +46,7 @@ class Run:
     slices: Sequence[str] = ()
     resampling: Resampling = field(default_factory=Resampling)
     budget: Budget | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 def report_of(run: Run) -> Report:
@@ -78,7 +82,7 @@ def report_of(run: Run) -> Report:
         failures=dict(sorted(totals.failures.items())),
         usage=asdict(totals.usage),
         cost=cost_of(totals.usage, totals.fresh, run.model.prices, run.budget),
-        timing={"seconds": round(run.seconds, 3), **totals.latencies, **_sending(run)},
+        timing={"seconds": round(run.seconds, 3), **totals.latencies, **_sending(run), **_rows(run)},
         provenance=run.provenance,
         config=run.config,
         seeds=run.seeds,
@@ -110,6 +114,10 @@ def classes_by_family(scored: Scored) -> dict[str, Any]:
 def _sending(run: Run) -> dict[str, Any]:
     """Return what was sent and waited for, and how many requests were allowed in flight at what time."""
     return {"sending": dict(run.collected.timing)} if run.collected.timing else {}
+
+
+def _rows(run: Run) -> dict[str, Any]:
+    return {"scores": dict(run.rows)} if run.rows else {}
 
 
 def _prompt(task: Task) -> dict[str, Any]:

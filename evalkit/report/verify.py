@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.budget import price
 from evalkit.client.base import Prices
 from evalkit.errors import EvalkitError, PromptError, ReportError
+from evalkit.metrics.base import statistics_of
 from evalkit.prompts import Prompt
 from evalkit.reading import Counts, generate
 from evalkit.records import Generation, Outcome, Question, Request, Sample, content_hash
@@ -25,7 +26,7 @@ from evalkit.report.line import generation_of, outcome_of, replies_of, sample_of
 from evalkit.report.make import status_of
 from evalkit.report.slices import slices_of
 from evalkit.report.totals import Tokens
-from evalkit.scoring import Resampling, aggregate, combine_trials, numbers_of, statistics_of
+from evalkit.scoring import Resampling, aggregate, combine_trials, numbers_of
 from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from metrics.material import EDGE_TEXTS, generation, generations, random_texts, 
 import evalkit.metrics
 from evalkit.cache.score_file import APPLICATION_ID, beside, kept
 from evalkit.cache.score_keys import CODE, ROOT, digests_of, maker_of
-from evalkit.cache.scores import ScoreStore, afresh, statistics_of
+from evalkit.cache.scores import ScoreStore
 from evalkit.metrics.abstention import Abstention
 from evalkit.metrics.accuracy import Accuracy
-from evalkit.metrics.base import Metric, of_texts_alone
+from evalkit.metrics.base import Metric, of_texts_alone, statistics_of
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.chrf import ChrF
 from evalkit.metrics.diversity import Distinct, Length, Repetition
@@ -92,7 +92,7 @@ def test_kept_rows_are_those_that_would_be_scored(metric: Metric, path: Path) ->
     targets: list[Any] = [*random_texts(2, 40), *EDGE_TEXTS]
     targets += [[one, "the second"] for one in random_texts(3, len(texts) - len(targets))]
     asked, answers = samples(targets), generations(texts)
-    wanted = afresh(metric.bind(asked), answers, asked)
+    wanted = statistics_of(metric.bind(asked), answers, asked)
     half, first = rows_of(path, metric, answers[::2], asked[::2])
     # Options that are bound to the data, like the number of references, may be others for half of it.
     whole, second = rows_of(path, metric, answers, asked)
@@ -111,7 +111,7 @@ def test_kept_rows_are_those_that_would_be_scored(metric: Metric, path: Path) ->
 @pytest.mark.parametrize("metric", [F1(), F1(labels=["no", "yes"]), CohenKappa(), Accuracy()])
 def test_rows_of_labels(metric: Metric, path: Path) -> None:
     asked, answers = samples(LABELS * 4), generations([*LABELS * 3, None, "other", 1, True, ["yes"]])
-    wanted = afresh(metric.bind(asked), answers, asked)
+    wanted = statistics_of(metric.bind(asked), answers, asked)
     assert rows_of(path, metric, answers, asked)[1] > 0
     rows, again = rows_of(path, metric, answers, asked)
     assert again == 0
@@ -121,7 +121,7 @@ def test_rows_of_labels(metric: Metric, path: Path) -> None:
 @pytest.mark.parametrize("metric", [Fields(), Fields(schema={"type": "object"}), Slots(), Part(field="a")])
 def test_rows_of_structures(metric: Metric, path: Path) -> None:
     asked, answers = samples(STRUCTURES * 2), generations([*STRUCTURES, None, '{"a": 1}', [1]])
-    wanted = afresh(metric.bind(asked), answers, asked)
+    wanted = statistics_of(metric.bind(asked), answers, asked)
     assert rows_of(path, metric, answers, asked)[1] > 0
     rows, again = rows_of(path, metric, answers, asked)
     assert again == 0

@@ -25,11 +25,11 @@ from metrics.material import (
 from sacrebleu.metrics.bleu import BLEU
 
 from evalkit.errors import MetricError
+from evalkit.metrics.base import statistics_of
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.text import reference_streams
 from evalkit.metrics.translation import SMOOTHING, TOKENIZERS, self_contained
 from evalkit.records import Sample
-from evalkit.scoring import statistics_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -376,7 +376,7 @@ def test_trials_and_samples_without_a_group_are_documents_of_their_own() -> None
 
 
 def test_documents_are_scored_whole_whatever_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evalkit.scoring.BATCH", 3)
+    monkeypatch.setattr("evalkit.metrics.base.BATCH", 3)
     asked = documents("a", "a", "b", "b")
     _, rows, bound = document_bleu(asked, HYPOTHESES)
     np.testing.assert_array_equal(statistics_of(bound, generations(HYPOTHESES), asked), rows)

@@ -16,12 +16,12 @@ from metrics.material import generations, samples
 
 from evalkit.errors import MetricError
 from evalkit.evaluate_modules import ALLOW_VARIABLE
-from evalkit.metrics.base import MeanMetric
+from evalkit.metrics.base import MeanMetric, statistics_of
 from evalkit.metrics.evaluate import Evaluate, EvaluateMean, EvaluateWhole
 from evalkit.metrics.prepared import metric_from
 from evalkit.reading import Counts
 from evalkit.report.make import family_of
-from evalkit.scoring import Resampling, aggregate, statistics_of
+from evalkit.scoring import Resampling, aggregate
 
 __all__ = ["modules_kept"]
 
