@@ -7,7 +7,7 @@ samples more; the names say which one it is.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -68,7 +68,7 @@ class _SentenceMetric(MeanMetric):
         bound._resolve(texts)  # noqa: SLF001 - the copy is ours
         return bound
 
-    def _resolve(self, texts: Sequence[str]) -> None:
+    def _resolve(self, texts: Iterable[str]) -> None:
         """Freeze the options that are "auto"."""
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
@@ -129,7 +129,7 @@ class SentenceBleu(_SentenceMetric):
         order = {} if self.max_ngram_order == _ORDER else {"order": self.max_ngram_order}
         return {**settings, "smooth": smooth, **order}
 
-    def _resolve(self, texts: Sequence[str]) -> None:
+    def _resolve(self, texts: Iterable[str]) -> None:
         if self.tokenize == AUTO:
             self.tokenize = tokenizer_for(texts)
         if not self_contained(self.tokenize):
@@ -221,7 +221,7 @@ class SentenceTer(_SentenceMetric):
             "asian": self.asian_support,
         }
 
-    def _resolve(self, texts: Sequence[str]) -> None:
+    def _resolve(self, texts: Iterable[str]) -> None:
         self.normalized = asian_option(self.names[0], "normalized", texts, value=self.normalized)
         self.asian_support = asian_option(self.names[0], "asian_support", texts, value=self.asian_support)
 

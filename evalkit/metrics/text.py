@@ -8,7 +8,8 @@ import string
 import unicodedata
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import MetricError, did_you_mean
@@ -62,6 +63,8 @@ CJK = re.compile(
 _MAJORITY = 0.5
 _KANA_OF_JAPANESE = 0.1
 
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _DROP_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -113,9 +116,21 @@ def silent(prediction: str, no_answer: str | None) -> str:
     return ""
 
 
-def all_references(samples: Iterable[Sample], metric: str) -> list[str]:
-    """Return every reference of every sample in order; MetricError as `references_of`."""
-    return [text for sample in samples for text in references_of(sample, metric)]
+def all_references(samples: Iterable[Sample], metric: str) -> Iterable[str]:
+    """Return all references of all samples in order, read anew each time; MetricError as `references_of`."""
+    for sample in samples:
+        references_of(sample, metric)
+    return _References(samples)
+
+
+@dataclass(frozen=True)
+class _References:
+    """The texts themselves would fill the memory where samples are many."""
+
+    samples: Iterable[Sample]
+
+    def __iter__(self) -> Iterator[str]:
+        return (text for sample in self.samples for text in sample.references)
 
 
 def reference_streams(references: Sequence[tuple[str, ...]]) -> list[list[str | None]]:
@@ -182,6 +197,8 @@ def scripted_words(text: str) -> list[tuple[str, str]]:
     The text is brought to NFKC first, so full-width and composed spellings compare equal. A word is a run of
     letters, marks and digits; a character of a script without spaces is a word of its own, with its marks.
     """
+    if text.isascii():
+        return [(word, "number" if word.isdigit() else "latin") for word in _ASCII_WORD.findall(text.lower())]
     words: list[tuple[str, str]] = []
     chars: list[str] = []
     script = ""
@@ -213,7 +230,7 @@ def words(text: str) -> list[str]:
     return [word for word, _ in scripted_words(text)]
 
 
-def script_shares(texts: Sequence[str]) -> defaultdict[str, float]:
+def script_shares(texts: Iterable[str]) -> defaultdict[str, float]:
     """Return each script's share of a text's words, averaged over the texts that have any letter.
 
     A Han character weighs as much as a Latin word, and a short text as much as a long one: one English name
@@ -222,18 +239,21 @@ def script_shares(texts: Sequence[str]) -> defaultdict[str, float]:
     shares: defaultdict[str, float] = defaultdict(float)
     counted = 0
     for text in texts:
+        if text.isascii():
+            lettered = _ASCII_LETTER.search(text) is not None
+            counted += lettered
+            shares["latin"] += lettered
+            continue
         found = Counter(script for _, script in scripted_words(text) if script != "number")
         total = found.total()
         if total:
             counted += 1
             for script, count in found.items():
                 shares[script] += count / total
-    for script in shares:
-        shares[script] /= counted
-    return shares
+    return defaultdict(float, {script: share / counted for script, share in shares.items() if share})
 
 
-def writing_of(texts: Sequence[str]) -> str:
+def writing_of(texts: Iterable[str]) -> str:
     """Return what most words of the texts are: chinese, japanese, korean, unspaced (Thai, …) or spaced."""
     shares = script_shares(texts)
     # Japanese is told by its kana, which Chinese text has only in quotations.

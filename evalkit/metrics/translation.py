@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any
 
@@ -56,7 +56,7 @@ def check_chrf_options(metric: str, char_order: int, word_order: int, beta: int)
         )
 
 
-def tokenizer_for(texts: Sequence[str]) -> str:
+def tokenizer_for(texts: Iterable[str]) -> str:
     """Return what "auto" stands for: by the texts' script, "char" where its own is not installed."""
     wanted = _OF_WRITING[writing_of(texts)]
     return wanted if not missing_packages(wanted) else "char"
@@ -108,7 +108,7 @@ def spelled(tokenizer: str, text: str) -> str:
 
 
 def asian_option(
-    metric: str, option: str, texts: Sequence[str] | None = None, *, value: bool | str
+    metric: str, option: str, texts: Iterable[str] | None = None, *, value: bool | str
 ) -> bool | str:
     """Return a yes-or-no option; with texts "auto" is resolved: yes when they are Chinese or Japanese.
 

@@ -125,8 +125,10 @@ def score_cell(one: Aggregate, mark: Mark | None = None) -> Cell:
 
 
 def number_cell(value: float | None, form: str = "{:g}") -> Cell:
-    """Return a number as the form spells it, a dash for None."""
-    return Cell("-") if value is None else Cell(form.format(value), value)
+    """Return a number as the form spells it, whole ones in full, a dash for None."""
+    if value is None:
+        return Cell("-")
+    return Cell(str(value) if isinstance(value, int) else form.format(value), value)
 
 
 def grid_of(table: Table, title: str = "") -> Grid:

@@ -58,6 +58,14 @@ def test_script_is_that_of_the_first_letter() -> None:
     ]
 
 
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=40))
+def test_ascii_text_takes_a_short_way_to_the_same_words(text: str) -> None:
+    elsewhere = text + "\u3000"  # a space that is not ASCII
+    assert scripted_words(text) == scripted_words(elsewhere)
+    assert script_shares([text]) == script_shares([elsewhere])
+
+
 def test_shares_weigh_texts_alike_and_leave_out_those_without_letters() -> None:
     """One of two Chinese-and-Latin words of the first text, all of the second: (1/2 + 1) / 2."""
     shares = script_shares(["中 word", "word " * 50, "42 👍"])
