@@ -54,8 +54,8 @@ PARTS = {
     "warm": ("--samples 20", r"^\| requests of a warm rerun \| 0 \| 0 \| yes \|"),
     "startup": ("", r"^\| compose and import openai \|"),
     "memory": ("--samples 20 --through recorded", r"^\| 20 \|"),
-    "scaling": ("--sizes 20 --concurrency= --requests 20", r"CPU µs a further request"),
-    "profiles": ("--requests 20 --kinds warm", r"^The warm run under cProfile"),
+    "scaling": ("--sizes 1 --concurrency=", r"CPU µs a further request"),
+    "profiles": ("--requests 20 --kinds cold", r"^The cold run under cProfile"),
     "streaming": ("--bytes 100000 --limit 5", r"limit 5"),
 }
 
