@@ -76,8 +76,8 @@ def growth(runs: Runs, small: int, large: int) -> Goal:
 
 def goals(name: str, runs: Runs) -> list[Goal]:
     """Judge the largest run, beside the one before it and the first."""
-    _, small, *_, large = sorted(runs)
-    middle = sorted(runs)[-2]
+    ordered = sorted(runs)
+    small, middle, large = ordered[1], ordered[-2], ordered[-1]
     times = peak(runs, large) / peak(runs, middle)
     grown = growth(runs, small, large)
     return [
