@@ -44,16 +44,19 @@ def limits(chosen: AsyncioExecutor) -> list[int]:
 def test_all_of_the_concurrency_is_used_where_nothing_is_refused() -> None:
     model, chosen = Scripted(always(b"ok", seconds=1.0)), in_time(concurrency=64)
     ran(model, 1_000, chosen)
-    assert limits(chosen)[0] == START
+    assert limits(chosen)[0] == 32
     assert max(limits(chosen)) == limits(chosen)[-1] == model.most == 64
     assert chosen.timing["concurrency_cuts"] == 0
 
 
 def test_slow_start_reaches_the_maximum_in_a_few_rounds() -> None:
-    """Doubled with each round of answers: 8, 16, 32, 64 after three seconds."""
+    """Doubled with each round of answers: 32, and 64 after a second; of a few, 8 and 12."""
     model, chosen = Scripted(always(b"ok", seconds=1.0)), in_time(concurrency=64)
     ran(model, 1_000, chosen)
-    assert chosen.timing["concurrency"][-1] == [3.0, 64]
+    assert chosen.timing["concurrency"][-1] == [1.0, 64]
+    few = in_time(concurrency=12)
+    ran(Scripted(always(b"ok", seconds=1.0)), 100, few)
+    assert (few.timing["concurrency"][0], few.timing["concurrency"][-1]) == ([0.0, START], [1.0, 12])
 
 
 def test_limit_settles_near_what_the_server_takes() -> None:
@@ -109,7 +112,7 @@ def test_one_crowd_cuts_once() -> None:
     """Eight are in flight and all are refused: halved once, and once more by the next crowd."""
 
     async def main() -> list[int]:
-        chosen = slots(64)
+        chosen = slots(16)
         for _ in range(2):
             entries = [await chosen.enter() for _ in range(chosen.history[-1][1])]
             for entry in entries:
@@ -122,7 +125,7 @@ def test_one_crowd_cuts_once() -> None:
 
 def test_growth_after_a_cut_is_one_a_round() -> None:
     async def main() -> list[int]:
-        chosen = slots(64)
+        chosen = slots(16)
         chosen.limited(await chosen.enter())
         chosen.leave()
         seen = []
@@ -185,7 +188,7 @@ def test_history_stays_short() -> None:
     history = chosen.timing["concurrency"]
     assert len(history) <= POINTS
     assert [seconds for seconds, _ in history] == sorted(seconds for seconds, _ in history)
-    assert history[0] == [0.0, START]
+    assert history[0] == [0.0, 128]
 
 
 def test_nothing_sent_nothing_told() -> None:

@@ -25,11 +25,11 @@ def test_error_of_every_request_stops_the_run_at_the_first(kind: str, concurrenc
 
 
 def test_nothing_is_sent_by_those_who_wait_when_the_run_stops() -> None:
-    """Sixty-four want a slot, eight have one: no further one is used after the first 401."""
+    """Sixty-four want a slot, half of them have one: no further one is used after the first 401."""
     model = Scripted(always(RequestError("authentication", "HTTP 401", fatal=True), seconds=0.1))
     with pytest.raises(RunStopped):
         run_in_time(model, jobs(1000), concurrency=64)
-    assert model.sent == 8
+    assert model.sent == 32
 
 
 def test_dead_server_stops_the_run_after_a_few_attempts() -> None:
