@@ -30,6 +30,7 @@ from evalkit.records import Generation, Sample
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
     from evalkit.metrics.overlap import IntArray
+    from evalkit.metrics.symbols import Symbols
 
 SEGMENT, DOCUMENT = LEVELS = ("segment", "document")
 _DEFAULT_ORDER = 4
@@ -195,29 +196,26 @@ class Bleu(CorpusMetric):
         order = self.max_ngram_order
         if not texts:
             return np.zeros((0, 2 * order + 2))
-        segments = [
-            (self._line(text), *map(self._line, many)) for text, many in zip(texts, references, strict=True)
-        ]
+        segments = [(text, *many) for text, many in zip(texts, references, strict=True)]
         return in_parts(self._counts, segments, characters=_PART).astype(np.float64)
-
-    def _line(self, text: str) -> str:
-        """Return a text ready to be cut into tokens: by sacrebleu's tokenizer, unless it is cut here."""
-        if self.tokenize not in _CUT_HERE:
-            # Not in the threads that count: a tokenizer in C need not bear them.
-            return str(self._sacrebleu._preprocess_segment(spelled(self.tokenize, text)))  # noqa: SLF001
-        return text.lower() if self.lowercase else text
 
     def _counts(self, some: Sequence[tuple[str, ...]]) -> IntArray:
         """Return (s, 2 * order + 2) statistics of segments, each the hypothesis and its references."""
         order = self.max_ngram_order
         sizes = np.array([len(own) for own in some])
-        lines = [line for own in some for line in own]
-        cut = _CUT_HERE.get(self.tokenize)
-        symbols, lengths = cut(lines, sizes, self._sacrebleu.tokenizer) if cut else words(lines, sizes)
+        symbols, lengths = self._tokens([text for own in some for text in own], sizes)
         common = common_ngrams(Segments(symbols, lengths, sizes), order)
         system = lengths[firsts_of(sizes)]
         totals = np.maximum(system[:, np.newaxis] - np.arange(order), 0)
         return np.column_stack([common, totals, system, _nearest_lengths(lengths, sizes)])
+
+    def _tokens(self, texts: list[str], sizes: IntArray) -> Symbols:
+        """Number sacrebleu's tokens of the texts, cut here or by its tokenizer."""
+        sacrebleu = self._sacrebleu
+        if cut := _CUT_HERE.get(self.tokenize):
+            lines = [text.lower() for text in texts] if self.lowercase else texts
+            return cut(lines, sizes, sacrebleu.tokenizer)
+        return words([sacrebleu._preprocess_segment(spelled(self.tokenize, text)) for text in texts], sizes)  # noqa: SLF001
 
     @cached_property
     def _sacrebleu(self) -> Any:
