@@ -221,7 +221,7 @@ def evaluate(
     task = asked_by(build_task(config), model)
     for notice in task.dataset.notes:
         say(notice)
-    check_run(task, model, config.slices, Path(config.results_dir))
+    task = check_run(task, model, config.slices, Path(config.results_dir))
     budget = build_budget(config, model)
     executor = build_executor(config, say, told(config, budget))
     collected, stopped = _collected(config, (task, model, executor), listen, say, halt)

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from evalkit.task import Task
 
 
-def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path) -> None:
-    """Raise a UsageError for what would end this run late."""
+def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path) -> Task:
+    """Raise a UsageError for what would end this run late; return the task, its metrics bound to the data."""
     model.check(task.dataset.samples)
     # Recorded outputs may hold anything; a server tells what it is asked for.
     logprobs = not model.needs_prompt or _asks_logprobs(model)
@@ -41,11 +42,12 @@ def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path
             f"post-processing step {step} reads log-probabilities, and the model is not asked for any: set "
             "model.params.logprobs=true model.params.top_logprobs=20"
         )
-    check_metrics(task, logprobs=logprobs)
+    metrics = check_metrics(task, logprobs=logprobs)
     if slices:
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)
     check_writable(results_dir, task.name)
+    return replace(task, metrics=metrics)
 
 
 def _asks_logprobs(model: Model) -> bool:

@@ -102,13 +102,14 @@ def made_up(text: str, *, logprobs: bool = True) -> Response:
     )
 
 
-def check_metrics(task: Scorable, *, logprobs: bool = True) -> None:
+def check_metrics(task: Scorable, *, logprobs: bool = True) -> Mapping[str, Metric]:
     """Score one made-up sample per metric, so that what is missing shows before money is spent.
 
-    `logprobs` says whether answers will have log-probabilities.
+    Returns the metrics, bound to the data. `logprobs` says whether answers will have log-probabilities.
     """
     if not task.dataset.samples:
-        return
+        return task.metrics
+    bound: dict[str, Metric] = {}
     sample = task.asked(task.dataset.samples[0], 0)
     owners: dict[str, str] = {}
     for family, unbound in task.metrics.items():
@@ -119,7 +120,7 @@ def check_metrics(task: Scorable, *, logprobs: bool = True) -> None:
             )
         text = sample.references[0] if sample.references else "text"
         try:
-            metric = unbound.bind(task.dataset.samples)
+            metric = bound[family] = unbound.bind(task.dataset.samples)
             answer = Generation(sample.id, 0, made_up(text, logprobs=logprobs), text)
             rows = metric.statistics([answer], [sample])
             values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
@@ -136,6 +137,7 @@ def check_metrics(task: Scorable, *, logprobs: bool = True) -> None:
                     f"metrics {owners[name]} and {family} both give {name}: a report holds one of them; "
                     "choose one, or run twice"
                 )
+    return bound
 
 
 def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray) -> FloatArray:

@@ -87,7 +87,7 @@ class Metric:
         return self
 
     def bind(self, samples: Sequence[Sample]) -> Self:  # noqa: ARG002 - the default needs no data
-        """Return the metric with what depends on the data frozen, such as the label set."""
+        """Return the metric with what depends on the data frozen, such as the label set; again: the same."""
         return self
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:

@@ -250,6 +250,14 @@ def test_bind_leaves_the_metric_as_it_was(kind: type[Metric]) -> None:
     assert (metric.signature, metric.names) == before
 
 
+@pytest.mark.parametrize("kind", METRICS)
+def test_to_bind_again_changes_nothing(kind: type[Metric]) -> None:
+    asked = samples(["今天", ["b", "c"]])
+    once = kind().bind(asked)
+    again = once.bind(asked)
+    assert (again.signature, again.names, again.options) == (once.signature, once.names, once.options)
+
+
 @pytest.mark.parametrize(("kind", "options"), CHANGES)
 def test_signature_and_key_change_with_each_option(kind: type[Metric], options: dict[str, Any]) -> None:
     asked = samples(["x", ["y", "z"]])
