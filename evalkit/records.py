@@ -103,7 +103,10 @@ class Sample:
         Those of the last reply, where the target is a list as long as a conversation's turns. An empty list
         means that the question has no answer: then to say nothing is right.
         """
-        turns, target = self.input.get(TURNS), self.target
+        target = self.target
+        if isinstance(target, str):
+            return (target,)
+        turns = self.input.get(TURNS)
         if target == []:
             return ("",)
         if isinstance(turns, Sequence) and isinstance(target, list) and len(turns) == len(target) > 1:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fake_openai import FakeOpenAI
 
 METRICS = "metrics=[exact_match]"
-MOST_CALLS = 450  # Python functions called for one cached answer, from its row to its line in samples.jsonl
+MOST_CALLS = 330  # Python functions called for one cached answer, from its row to its line in samples.jsonl
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def calls(work: Callable[[], Any]) -> int:
 
 
 def test_calls_for_a_cached_answer(evalkit: Commands, asked: Sequence[str]) -> None:
-    """348 in November 2026: a third more is a change that somebody should know of."""
+    """254 in November 2026: a third more is a change that somebody should know of."""
     words = [*asked, METRICS, "dataset.limit=400"]
     assert evalkit(*words).code == 0
     few = calls(lambda: evalkit(*words[:-1], "dataset.limit=100"))
