@@ -60,6 +60,7 @@ CJK = re.compile(
     "\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af]"
 )
 
+_ASCII_LETTER = re.compile("[A-Za-z]")
 _MAJORITY = 0.5
 _KANA_OF_JAPANESE = 0.1
 
@@ -240,9 +241,9 @@ def script_shares(texts: Iterable[str]) -> defaultdict[str, float]:
     counted = 0
     for text in texts:
         if text.isascii():
-            lettered = _ASCII_LETTER.search(text) is not None
-            counted += lettered
-            shares["latin"] += lettered
+            if _ASCII_LETTER.search(text):  # all of its words are Latin, or numbers
+                counted += 1
+                shares["latin"] += 1.0
             continue
         found = Counter(script for _, script in scripted_words(text) if script != "number")
         total = found.total()

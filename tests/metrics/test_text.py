@@ -73,6 +73,14 @@ def test_shares_weigh_texts_alike_and_leave_out_those_without_letters() -> None:
     assert not script_shares(["", "?"])
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_an_ascii_texts_words_are_latin_or_numbers(text: str) -> None:
+    """What `script_shares` knows without looking at each letter."""
+    scripts = {script for _, script in scripted_words(text)} - {"number"}
+    assert dict(script_shares([text])) == dict.fromkeys(scripts, 1.0)
+    assert scripts <= {"latin"}
+
+
 @pytest.mark.parametrize(
     ("texts", "writing"),
     [
