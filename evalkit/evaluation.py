@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from evalkit.executors.halt import Halt
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
-    from evalkit.records import Generation, Outcome, Sample
+    from evalkit.records import Generation, Sample
     from evalkit.runner import Collected, Listener, Stopped
-    from evalkit.scoring import Resampling, Scored
+    from evalkit.scoring import Resampling
     from evalkit.task import Task
 
 
@@ -175,20 +175,6 @@ def _collected(
     return collected, stopped
 
 
-def _scored(
-    config: RunConfig, task: Task, outcomes: Sequence[Outcome], say: Callable[[str], None]
-) -> tuple[Scored, Mapping[str, int]]:
-    """Return the scores, and how many rows of statistics were kept from before or computed now."""
-    from evalkit.scoring import score
-
-    store = build_scores(config, say)
-    if store is None:
-        return score(task, outcomes, _resampling(config)), {}
-    with closing(store):
-        scored = score(task, outcomes, _resampling(config), store)
-        return scored, {"kept": store.looked_up - store.scored, "computed": store.scored}
-
-
 def _resampling(config: RunConfig) -> Resampling:
     from evalkit.scoring import Resampling
 
@@ -212,6 +198,7 @@ def evaluate(
     from evalkit.config.spending import build_budget, told
     from evalkit.executors.halt import Halt
     from evalkit.preflight import check_run
+    from evalkit.scoring import score
 
     check_settings(config)
     config = pinned(config)
@@ -221,11 +208,15 @@ def evaluate(
     task = asked_by(build_task(config), model)
     for notice in task.dataset.notes:
         say(notice)
-    task = check_run(task, model, config.slices, Path(config.results_dir))
-    budget = build_budget(config, model)
-    executor = build_executor(config, say, told(config, budget))
-    collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
-    scored, rows = _scored(config, task, collected.outcomes, say)
+    store = build_scores(config, say)
+    with nullcontext() if store is None else closing(store):
+        task = check_run(task, model, config.slices, Path(config.results_dir), store)
+        budget = build_budget(config, model)
+        executor = build_executor(config, say, told(config, budget))
+        collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
+        if store is not None:
+            store.count_anew()  # the made-up sample is none of the run's
+        scored = score(task, collected.outcomes, _resampling(config), store)
 
     from evalkit.records import OVER_BUDGET
     from evalkit.report.base import COMPLETE
@@ -248,7 +239,7 @@ def evaluate(
         slices=config.slices,
         resampling=_resampling(config),
         budget=budget,
-        rows=rows,
+        rows={} if store is None else {"kept": store.looked_up - store.scored, "computed": store.scored},
     )
     report = report_of(run)
     folder = write(report, sample_lines(run), Path(config.results_dir))

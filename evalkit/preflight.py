@@ -27,11 +27,14 @@ from evalkit.report.write import check_writable
 from evalkit.scoring import check_metrics
 
 if TYPE_CHECKING:
+    from evalkit.cache.scores import ScoreStore
     from evalkit.client.base import Model
     from evalkit.task import Task
 
 
-def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path) -> Task:
+def check_run(
+    task: Task, model: Model, slices: Sequence[str], results_dir: Path, store: ScoreStore | None = None
+) -> Task:
     """Raise a UsageError for what would end this run late; return the task, its metrics bound to the data."""
     model.check(task.dataset.samples)
     # Recorded outputs may hold anything; a server tells what it is asked for.
@@ -42,7 +45,7 @@ def check_run(task: Task, model: Model, slices: Sequence[str], results_dir: Path
             f"post-processing step {step} reads log-probabilities, and the model is not asked for any: set "
             "model.params.logprobs=true model.params.top_logprobs=20"
         )
-    metrics = check_metrics(task, logprobs=logprobs)
+    metrics = check_metrics(task, logprobs=logprobs, store=store)
     if slices:
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)

@@ -102,11 +102,15 @@ def made_up(text: str, *, logprobs: bool = True) -> Response:
     )
 
 
-def check_metrics(task: Scorable, *, logprobs: bool = True) -> Mapping[str, Metric]:
+def check_metrics(
+    task: Scorable, *, logprobs: bool = True, store: ScoreStore | None = None
+) -> Mapping[str, Metric]:
     """Score one made-up sample per metric, so that what is missing shows before money is spent.
 
-    Returns the metrics, bound to the data. `logprobs` says whether answers will have log-probabilities.
+    Returns the metrics, bound to the data. `logprobs` says whether answers will have log-probabilities. Rows
+    in `store` were scored before: then nothing was missing.
     """
+    rows_of = statistics_of if store is None else store.rows
     if not task.dataset.samples:
         return task.metrics
     bound: dict[str, Metric] = {}
@@ -122,7 +126,7 @@ def check_metrics(task: Scorable, *, logprobs: bool = True) -> Mapping[str, Metr
         try:
             metric = bound[family] = unbound.bind(task.dataset.samples)
             answer = Generation(sample.id, 0, made_up(text, logprobs=logprobs), text)
-            rows = metric.statistics([answer], [sample])
+            rows = rows_of(metric, [answer], [sample])
             values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
         except ImportError as error:
             raise MetricError(f"metric {family}: a package is missing ({error}); install it") from None

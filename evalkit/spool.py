@@ -17,9 +17,9 @@ from evalkit.errors import EvalkitError
 
 T = TypeVar("T")
 
-HELD = 4 * 2**20
+HELD = 8 * 2**20
 """Bytes, as pickled, that are held in memory before records go to the file."""
-LOOKED_AT = 64  # every so many records one is pickled to know how large they are
+LOOKED_AT = 64  # the first records, and then one of so many, are pickled to know how large they are
 PIECE = 2**20  # bytes read or written at once
 
 
@@ -46,8 +46,9 @@ class Spool(Sequence[T], Generic[T]):
             self._put(record)
             return
         self._memory.append(record)
-        if len(self._memory) % LOOKED_AT == 1:
-            self._bytes += LOOKED_AT * len(_packed(record))
+        first = len(self._memory) <= LOOKED_AT
+        if first or len(self._memory) % LOOKED_AT == 0:
+            self._bytes += len(_packed(record)) * (1 if first else LOOKED_AT)
             if self._bytes > self._held:
                 self._spill()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
@@ -35,6 +35,7 @@ def test_a_record_comes_back_equal(held: int) -> None:
 
 
 @pytest.mark.parametrize("held", [0, 2000, 1 << 30])
+@settings(deadline=None, derandomize=True)
 @given(sizes=st.lists(st.integers(0, 40), max_size=200), place=st.slices(220))
 def test_it_reads_as_a_list_does(held: int, sizes: list[int], place: slice) -> None:
     records = [f"{number}" * size for number, size in enumerate(sizes)]
@@ -83,6 +84,7 @@ def test_a_full_disk_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
         Spool(range(1000), held=0)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.text(max_size=3)))
 def test_a_name_keeps_the_place_of_its_first_coming(names: list[str]) -> None:
     places = Places()
@@ -105,6 +107,7 @@ def test_ten_thousand_names_and_names_whose_hashes_are_equal(monkeypatch: pytest
     assert [alike.add(name) for name in ("a", "b", "a", "c", "b")] == [None, None, 0, None, 1]
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 5)), st.data())
 def test_the_first_of_equal_keys(numbers: list[int], data: st.DataObject) -> None:
     keys = Keys()

@@ -74,6 +74,10 @@ class ScoreStore:
             return self._afresh(metric, generations, samples)
         return np.frombuffer(bytearray(b"".join(kept)), dtype=np.float64).reshape(len(kept), -1)
 
+    def count_anew(self) -> None:
+        """Begin to count again."""
+        self.looked_up = self.scored = 0
+
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
         file, self._file = self._file, None

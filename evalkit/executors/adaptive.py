@@ -13,10 +13,10 @@ POINTS = 200  # of the history that is kept
 class Slots:
     """At most `limit` in flight, first come first served; TCP's way of finding the limit (RFC 5681).
 
-    It starts with half of the maximum (at least 8) and grows by one with each answer until the first 429, then
-    by one with each round of answers. A 429 halves it, once per window: those that were in flight already
-    tell of the same crowd. Other errors say nothing about how much is too much. Not `adaptive`, it is the
-    maximum all the time.
+    It starts with half of the maximum (at least 8) and grows by one with each answer until the first 429,
+    then by one with each round of answers. A 429 halves it, once per window: those that were in flight
+    already tell of the same crowd. Other errors say nothing about how much is too much. Not `adaptive`, it is
+    the maximum all the time.
     """
 
     def __init__(self, maximum: int, *, adaptive: bool, seconds: Callable[[], float]) -> None:

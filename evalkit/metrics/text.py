@@ -60,12 +60,11 @@ CJK = re.compile(
     "\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U000323af]"
 )
 
-_ASCII_LETTER = re.compile("[A-Za-z]")
 _MAJORITY = 0.5
 _KANA_OF_JAPANESE = 0.1
 
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _DROP_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -251,7 +250,9 @@ def script_shares(texts: Iterable[str]) -> defaultdict[str, float]:
             counted += 1
             for script, count in found.items():
                 shares[script] += count / total
-    return defaultdict(float, {script: share / counted for script, share in shares.items() if share})
+    for script in shares:
+        shares[script] /= counted
+    return shares
 
 
 def writing_of(texts: Iterable[str]) -> str:

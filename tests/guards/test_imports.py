@@ -91,14 +91,28 @@ def test_a_run_from_the_cache_imports_neither_client_nor_data_libraries(
         assert not names & HEAVY
 
 
-def test_metrics_import_their_libraries_to_score_and_not_before(
+def test_scores_that_were_kept_need_no_library_and_are_not_computed_again(
     evalkit: Commands, asked: Sequence[str]
 ) -> None:
-    words = [*asked, "metrics=[exact_match,rouge,bleu]", "dataset.limit=20"]
+    words = [*asked, "metrics=[exact_match,rouge,bleu,chrf]", "dataset.limit=20"]
     assert evalkit(*words).code == 0
-    code, names = loaded(LOADED, words, evalkit.folder)
-    assert code == 0
-    assert not names & (HEAVY - SCORING)
+    first = evalkit.report()
+    assert first["timing"]["scores"] == {"kept": 0, "computed": 80}
+    for more in ((), ("cache=replay",)):
+        code, names = loaded(LOADED, [*words, *more], evalkit.folder)
+        assert code == 0
+        assert not names & HEAVY
+        again = evalkit.report()
+        assert again["run_id"] != first["run_id"]
+        assert again["timing"]["scores"] == {"kept": 80, "computed": 0}
+        assert again["metrics"] == first["metrics"]
+
+
+def test_other_options_are_computed(evalkit: Commands, asked: Sequence[str]) -> None:
+    words = [*asked, "metrics=[exact_match]", "dataset.limit=20"]
+    assert evalkit(*words).code == 0
+    assert evalkit(*words, "metrics.exact_match.ignore_case=true").code == 0
+    assert evalkit.report()["timing"]["scores"] == {"kept": 0, "computed": 20}
 
 
 def test_kept_scores_import_no_library_of_a_metric(tmp_path: Path) -> None:
