@@ -72,7 +72,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.generations: Spool[Generation] = Spool()
-        self.numbers = array("q")
+        self.numbers = array("i")
         self.unparsed = bytearray()
         self.groups: list[str | None] = []
         self._samples = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from evalkit.cache.scores import ScoreStore
     from evalkit.metrics.base import FloatArray
 
-    IndexArray = NDArray[np.intp]
+    IndexArray = NDArray[np.intp | np.intc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +66,42 @@ def score(
     rows_of = statistics_of if store is None else store.rows
     metrics = {family: unbound.bind(task.dataset.samples) for family, unbound in task.metrics.items()}
     reading = Reading()
-    parts: dict[str, list[FloatArray]] = {family: [] for family in metrics}
+    tables = {family: _Table() for family in metrics}
     for generations, asked in reading.batches(task, outcomes):
         for family, metric in metrics.items():
             if not sees_all(metric):
-                parts[family].append(rows_of(metric, generations, asked))
+                tables[family].add(rows_of(metric, generations, asked))
     for family, metric in metrics.items():
         if sees_all(metric) and len(reading.generations):
             pairs = in_order(task.dataset.samples, reading.generations)
             asked = [task.asked(sample, one.trial) for sample, one in pairs]
-            parts[family].append(rows_of(metric, reading.generations.whole, asked))
-    statistics = {
-        family: np.concatenate(rows) if rows else np.zeros((0, 0)) for family, rows in parts.items()
-    }
-    numbers, groups = np.array(reading.numbers, dtype=np.intp), number_groups(reading.groups)
+            tables[family].add(rows_of(metric, reading.generations.whole, asked))
+    statistics = {family: table.whole for family, table in tables.items()}
+    numbers, groups = np.frombuffer(reading.numbers, dtype=np.intc), number_groups(reading.groups)
     families = [
         (metric, combine_trials(metric, statistics[family], numbers)) for family, metric in metrics.items()
     ]
     aggregates = aggregate_all(families, groups, reading.counts, resampling) if len(numbers) else []
     unparsed = np.frombuffer(bytes(reading.unparsed), dtype=bool)
     return Scored(reading.generations.whole, statistics, metrics, aggregates, numbers, unparsed)
+
+
+class _Table:
+    """Rows of statistics that come in parts; to put parts together in the end would take the memory twice."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._width = 0
+
+    def add(self, rows: FloatArray) -> None:
+        self._bytes += np.ascontiguousarray(rows, dtype=np.float64).tobytes()
+        self._width = rows.shape[1]
+
+    @property
+    def whole(self) -> FloatArray:
+        if not self._width:
+            return np.zeros((0, 0))
+        return np.frombuffer(self._bytes, dtype=np.float64).reshape(-1, self._width)
 
 
 def made_up(text: str, *, logprobs: bool = True) -> Response:

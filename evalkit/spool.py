@@ -17,9 +17,10 @@ from evalkit.errors import EvalkitError
 
 T = TypeVar("T")
 
-HELD = 8 * 2**20
+HELD = 16 * 2**20
 """Bytes, as pickled, that are held in memory before records go to the file."""
 LOOKED_AT = 64  # the first records, and then one of so many, are pickled to know how large they are
+FOUR_BYTES = 2**32 - 1
 PIECE = 2**20  # bytes read or written at once
 
 
@@ -164,15 +165,16 @@ def _full(error: OSError) -> EvalkitError:
 
 
 class Places:
-    """Where each of many names stands: 20 to 30 bytes a name, and the names themselves in a spool.
+    """Where each of many names stands: 20 to 28 bytes a name, and the names themselves in a spool.
 
-    A hash table of places with linear probing; a dict of a million names would take 200 MB.
+    A hash table of places with linear probing; a dict of a million names would take 200 MB. Four bytes of a
+    hash are kept, and whatever they find is compared with the name itself.
     """
 
     def __init__(self) -> None:
         self._names: Spool[str] = Spool()
-        self._hashes = array("q")
-        self._slots = array("l", bytes(array("l").itemsize * 1024))  # a place + 1, or 0 for none
+        self._hashes = array("I")
+        self._slots = array("I", bytes(array("I").itemsize * 1024))  # a place + 1, or 0 for none
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -183,7 +185,7 @@ class Places:
         if place is not None:
             return place
         self._names.append(name)
-        self._hashes.append(hash(name))
+        self._hashes.append(hash(name) & FOUR_BYTES)
         self._slots[slot] = len(self._hashes)
         if 2 * len(self._hashes) > len(self._slots):
             self._grow()
@@ -199,7 +201,7 @@ class Places:
 
     def _look(self, name: str) -> tuple[int | None, int]:
         """Return the name's place, or None and the slot that is free for it."""
-        wanted, mask = hash(name), len(self._slots) - 1
+        wanted, mask = hash(name) & FOUR_BYTES, len(self._slots) - 1
         slot = wanted & mask
         while number := self._slots[slot]:
             if self._hashes[number - 1] == wanted and self._names[number - 1] == name:
@@ -208,7 +210,7 @@ class Places:
         return None, slot
 
     def _grow(self) -> None:
-        slots = array("l", bytes(2 * self._slots.itemsize * len(self._slots)))
+        slots = array("I", bytes(2 * self._slots.itemsize * len(self._slots)))
         mask = len(slots) - 1
         for number, wanted in enumerate(self._hashes, start=1):
             slot = wanted & mask
