@@ -27,12 +27,14 @@ PIECE = 2**20  # bytes read or written at once
 class Spool(Sequence[T], Generic[T]):
     """A sequence that grows by `append`; any record is read by its place, all of them in order.
 
+    `held` bytes of records, as pickled, stay in memory (16 MB).
+
     Records must be plain data that pickle knows. Once the file is in use a record that is read is a copy, and
     no change to it is kept.
     """
 
-    def __init__(self, records: Iterable[T] = (), *, held: int = HELD) -> None:
-        self._held = held
+    def __init__(self, records: Iterable[T] = (), *, held: int | None = None) -> None:
+        self._held = HELD if held is None else held
         self._memory: list[T] = []
         self._bytes = 0
         self._file: IO[bytes] | None = None
