@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
     from evalkit.records import Generation, Sample
+    from evalkit.report.make import Run
     from evalkit.runner import Collected, Listener, Stopped
     from evalkit.scoring import Resampling
     from evalkit.task import Task
@@ -208,7 +209,8 @@ def evaluate(
     task = asked_by(build_task(config), model)
     for notice in task.dataset.notes:
         say(notice)
-    store = build_scores(config, say)
+    notices: list[str] = []  # where the run cannot be made, nobody needs to hear of kept scores
+    store = build_scores(config, notices.append)
     with nullcontext() if store is None else closing(store):
         task = check_run(task, model, config.slices, Path(config.results_dir), store)
         budget = build_budget(config, model)
@@ -217,12 +219,11 @@ def evaluate(
         if store is not None:
             store.count_anew()  # the made-up sample is none of the run's
         scored = score(task, collected.outcomes, _resampling(config), store)
+    for notice in notices:
+        say(notice)
 
-    from evalkit.records import OVER_BUDGET
-    from evalkit.report.base import COMPLETE
-    from evalkit.report.make import Run, report_of, sample_lines
+    from evalkit.report.make import Run
     from evalkit.report.provenance import provenance
-    from evalkit.report.write import write
 
     run = Run(
         run_id=_run_id(created),
@@ -241,12 +242,22 @@ def evaluate(
         budget=budget,
         rows={} if store is None else {"kept": store.looked_up - store.scored, "computed": store.scored},
     )
+    return _written(run, config, stopped, interrupted=halt.asked)
+
+
+def _written(run: Run, config: RunConfig, stopped: RunStopped | None, *, interrupted: bool) -> Finished:
+    """Write the run's report; return both, and how the run ended."""
+    from evalkit.records import OVER_BUDGET
+    from evalkit.report.base import COMPLETE
+    from evalkit.report.make import report_of, sample_lines
+    from evalkit.report.write import write
+
     report = report_of(run)
     folder = write(report, sample_lines(run), Path(config.results_dir))
     failed_share = report.counts["failed"] / max(1, report.counts["requests"])
     too_many = report.status != COMPLETE and failed_share > config.max_failed
-    used_up = budget if report.status == OVER_BUDGET else None
-    return Finished(report, folder, too_many, used_up, stopped, halt.asked)
+    used_up = run.budget if report.status == OVER_BUDGET else None
+    return Finished(report, folder, too_many, used_up, stopped, interrupted)
 
 
 @dataclass(frozen=True)
