@@ -218,7 +218,7 @@ def evaluate(
         collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
         if store is not None:
             store.count_anew()  # the made-up sample is none of the run's
-        scored = score(task, collected.outcomes, _resampling(config), store)
+        scored = score(task, collected.outcomes, _resampling(config), store, bound=True)
     for notice in notices:
         say(notice)
 

@@ -141,6 +141,12 @@ class _Round:
         self.first = keys.firsts()
         self._done = np.zeros(len(self.jobs), dtype=bool)
 
+    def at(self, numbers: array[int]) -> Iterator[tuple[int, Job]]:
+        """Yield questions with their numbers."""
+        if len(numbers) == len(self.jobs):
+            return enumerate(self.jobs)
+        return ((number, self.jobs[number]) for number in numbers)
+
     def end(self, number: int) -> None:
         """A question has its outcomes."""
         self._done[number] = True
@@ -193,8 +199,7 @@ class _Asking:
         elif self._reads is not None and self._writes is not None:
             self._ask_together(questions, numbers, self._reads)
         else:
-            jobs = ((number, questions.jobs[number]) for number in numbers)
-            run_to_end(self._ask(questions, jobs, lambda _: None))
+            run_to_end(self._ask(questions, questions.at(numbers), lambda _: None))
         for number in questions.to_ask:  # the run ended while another one asked for it
             job = questions.jobs[number]
             kind = INTERRUPTED if self._halt.asked else STOPPED
@@ -220,7 +225,7 @@ class _Asking:
         self, questions: _Round, numbers: array[int], mine: Claim, cache: Cache, others: array[int]
     ) -> Iterator[tuple[int, Job]]:
         """Yield what is to be asked here; what other runs ask goes into `others`."""
-        for part in _batches((number, questions.jobs[number]) for number in numbers):
+        for part in _batches(questions.at(numbers)):
             taken = mine.take(job.request.key for _, job in part)
             others.extend(number for number, job in part if job.request.key not in taken)
             own = [(number, job) for number, job in part if job.request.key in taken]

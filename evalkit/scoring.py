@@ -56,15 +56,23 @@ class Scored:
 
 
 def score(
-    task: Scorable, outcomes: Iterable[Outcome], resampling: Resampling, store: ScoreStore | None = None
+    task: Scorable,
+    outcomes: Iterable[Outcome],
+    resampling: Resampling,
+    store: ScoreStore | None = None,
+    *,
+    bound: bool = False,
 ) -> Scored:
     """Score answered outcomes, in dataset order; samples all of whose trials failed are left out and counted.
 
     Answers are read and scored a batch at a time; a metric that must see all of them gets them in the end.
-    With `store`, rows that were made of the same texts before are looked up there.
+    With `store`, rows that were made of the same texts before are looked up there. Metrics are `bound` to the
+    data here unless they are already.
     """
     rows_of = statistics_of if store is None else store.rows
-    metrics = {family: unbound.bind(task.dataset.samples) for family, unbound in task.metrics.items()}
+    metrics = {
+        family: one if bound else one.bind(task.dataset.samples) for family, one in task.metrics.items()
+    }
     reading = Reading()
     tables = {family: _Table() for family in metrics}
     for generations, asked in reading.batches(task, outcomes):

@@ -19,8 +19,11 @@ T = TypeVar("T")
 
 HELD = 16 * 2**20
 """Bytes, as pickled, that are held in memory before records go to the file."""
+SHORT = 2**20
+"""The same for short texts, which take more in memory than as pickled."""
 LOOKED_AT = 64  # the first records, and then one of so many, are pickled to know how large they are
 FOUR_BYTES = 2**32 - 1
+AHEAD = 2**15  # bytes read at least
 PIECE = 2**20  # bytes read or written at once
 
 
@@ -41,6 +44,7 @@ class Spool(Sequence[T], Generic[T]):
         self._ends = array("Q")
         self._buffer = bytearray()
         self._written = 0
+        self._ahead, self._begins = memoryview(b""), 0
         self.extend(records)
 
     def append(self, record: T) -> None:
@@ -93,10 +97,15 @@ class Spool(Sequence[T], Generic[T]):
 
     def _one(self, place: int) -> T:
         assert self._file is not None
-        first = self._ends[place - 1] if place else 0
-        if self._ends[place] > self._written:
+        first, end = self._ends[place - 1] if place else 0, self._ends[place]
+        if end > self._written:
             self._flush()
-        record: T = pickle.loads(_read(self._file.fileno(), first, self._ends[place] - first))  # noqa: S301
+        begins = self._begins
+        if not begins <= first <= end <= begins + len(self._ahead):  # whoever reads one often reads the next
+            size = max(end - first, min(AHEAD, self._written - first))
+            self._ahead, self._begins = memoryview(_read(self._file.fileno(), first, size)), first
+            begins = first
+        record: T = pickle.loads(self._ahead[first - begins : end - begins])  # noqa: S301 - we wrote it
         return record
 
     def _from(self, start: int, stop: int) -> Iterator[T]:
@@ -174,7 +183,7 @@ class Places:
     """
 
     def __init__(self) -> None:
-        self._names: Spool[str] = Spool()
+        self._names: Spool[str] = Spool(held=SHORT)
         self._hashes = array("I")
         self._slots = array("I", bytes(array("I").itemsize * 1024))  # a place + 1, or 0 for none
 

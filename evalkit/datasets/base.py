@@ -14,7 +14,7 @@ from evalkit.datasets.fingerprint import Fingerprint, problem
 from evalkit.datasets.order import shuffled
 from evalkit.errors import DatasetError, did_you_mean
 from evalkit.records import TURNS, Sample, canonical_json, content_hash, text_of
-from evalkit.spool import Places, Spool
+from evalkit.spool import SHORT, Places, Spool
 
 DEFAULT_ID = "id"
 IMPOSSIBLE, ANSWERABLE = "is_impossible", "answerable"
@@ -189,7 +189,7 @@ def _named(rows: Iterable[Row], source: str, fields: FieldMap) -> Iterator[tuple
 
 
 def _unique(named: Iterable[tuple[Row, str]], source: str) -> Iterator[tuple[Row, str]]:
-    seen, stood = Places(), Spool[tuple[str, str | None]]()
+    seen, stood = Places(), Spool[tuple[str, str | None]](held=SHORT)
     for row, identifier in named:
         before = seen.add(identifier)
         if before is not None:
