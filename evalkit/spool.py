@@ -40,7 +40,7 @@ class Spool(Sequence[T], Generic[T]):
         self._held = HELD if held is None else held
         self._memory: list[T] = []
         self._bytes = 0
-        self._file: IO[bytes] | None = None
+        self._file: IO[bytes] | None = None  # not buffered: closing it must have nothing to write
         self._ends = array("Q")
         self._buffer = bytearray()
         self._written = 0
@@ -137,8 +137,9 @@ class Spool(Sequence[T], Generic[T]):
             return
         assert self._file is not None
         try:
-            self._file.write(self._buffer)
-            self._file.flush()
+            rest = memoryview(bytes(self._buffer))
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise _full(error) from error
         self._written += len(self._buffer)
@@ -146,7 +147,7 @@ class Spool(Sequence[T], Generic[T]):
 
     def _spill(self) -> None:
         try:
-            file = tempfile.TemporaryFile(prefix="evalkit-")  # noqa: SIM115 - closed with the spool
+            file = tempfile.TemporaryFile(prefix="evalkit-", buffering=0)  # noqa: SIM115 - closed with the spool
         except OSError as error:
             raise _full(error) from error
         self._file = file

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,25 @@ def test_a_full_disk_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(EvalkitError, match=r"No space left on device.*TMPDIR"):
         Spool(range(1000), held=0)
+
+
+def test_a_disk_that_fills_up_is_said_once(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it; nothing is said again when the file is closed."""
+    script = (
+        "import resource\nfrom evalkit.errors import EvalkitError\nfrom evalkit.spool import Spool\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20 - 100, 2**20 - 100))\n"
+        "try:\n    Spool(('x' * 1000 for _ in range(5000)), held=0)\n"
+        "except EvalkitError as error:\n    print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert ran.stdout.startswith(f"{tmp_path}: samples cannot be kept there (File too large); free space")
+    assert not ran.stderr
 
 
 @settings(deadline=None, derandomize=True)
