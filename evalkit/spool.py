@@ -10,6 +10,7 @@ import pickle
 import tempfile
 import weakref
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, Generic, TypeVar, overload
 
@@ -23,7 +24,11 @@ SHORT = 2**20
 """The same for short texts, which take more in memory than as pickled."""
 LOOKED_AT = 64  # the first records, and then one of so many, are pickled to know how large they are
 FOUR_BYTES = 2**32 - 1
-AHEAD = 2**15  # bytes read at least
+# Records are pickled together: in half of the time that each takes alone, and one place in the file does for
+# all of them. Not too many: whoever wants one must unpickle its block.
+BLOCK = 2**14  # bytes
+MOST = 64  # records
+OPENED = 32  # blocks that stay unpickled: answers come nearly, not quite, in the order that they are read in
 PIECE = 2**20  # bytes read or written at once
 
 
@@ -32,29 +37,29 @@ class Spool(Sequence[T], Generic[T]):
 
     `held` bytes of records, as pickled, stay in memory (16 MB).
 
-    Records must be plain data that pickle knows. Once the file is in use a record that is read is a copy, and
-    no change to it is kept.
+    Records must be plain data that pickle knows, and must not change: once the file is in use, one that is
+    read may be a copy.
     """
 
     def __init__(self, records: Iterable[T] = (), *, held: int | None = None) -> None:
         self._held = HELD if held is None else held
-        self._memory: list[T] = []
+        self._memory: list[T] = []  # all records, or those that the file does not have yet
         self._bytes = 0
-        self._file: IO[bytes] | None = None  # not buffered: closing it must have nothing to write
-        self._ends = array("Q")
-        self._buffer = bytearray()
-        self._written = 0
-        self._ahead, self._begins = memoryview(b""), 0
+        self._file: _Blocks[T] | None = None
+        self._stored = 0
         self.extend(records)
 
     def append(self, record: T) -> None:
         """Take in one more."""
+        memory = self._memory
+        memory.append(record)
         if self._file is not None:
-            self._put(record)
+            if len(memory) >= self._file.room:
+                self._store(self._file, memory)
+                self._memory = []
             return
-        self._memory.append(record)
-        first = len(self._memory) <= LOOKED_AT
-        if first or len(self._memory) % LOOKED_AT == 0:
+        first = len(memory) <= LOOKED_AT
+        if first or len(memory) % LOOKED_AT == 0:
             self._bytes += len(_packed(record)) * (1 if first else LOOKED_AT)
             if self._bytes > self._held:
                 self._spill()
@@ -70,7 +75,7 @@ class Spool(Sequence[T], Generic[T]):
         return self if self._file is not None else tuple(self._memory)
 
     def __len__(self) -> int:
-        return len(self._memory) if self._file is None else len(self._ends)
+        return self._stored + len(self._memory)
 
     @overload
     def __getitem__(self, place: int) -> T: ...
@@ -86,56 +91,109 @@ class Spool(Sequence[T], Generic[T]):
             if step == 1:
                 return list(self._from(start, stop))
             return [self[one] for one in range(start, stop, step)]
-        if not -len(self._ends) <= place < len(self._ends):
+        if not -len(self) <= place < len(self):
             raise IndexError("no such record")
-        return self._one(place % len(self._ends))
+        return self._one(place % len(self), self._file)
 
     def __iter__(self) -> Iterator[T]:
         if self._file is None:
             return iter(self._memory)
         return self._from(0, len(self))
 
-    def _one(self, place: int) -> T:
-        assert self._file is not None
-        first, end = self._ends[place - 1] if place else 0, self._ends[place]
-        if end > self._written:
-            self._flush()
-        begins = self._begins
-        if not begins <= first <= end <= begins + len(self._ahead):  # whoever reads one often reads the next
-            size = max(end - first, min(AHEAD, self._written - first))
-            self._ahead, self._begins = memoryview(_read(self._file.fileno(), first, size)), first
-            begins = first
-        record: T = pickle.loads(self._ahead[first - begins : end - begins])  # noqa: S301 - we wrote it
-        return record
+    def _one(self, place: int, file: _Blocks[T]) -> T:
+        if place >= self._stored:
+            return self._memory[place - self._stored]
+        first, block = file.around(place)
+        return block[place - first]
 
     def _from(self, start: int, stop: int) -> Iterator[T]:
-        """Yield the records of these places, read a piece at a time."""
+        """Yield the records of these places; more may be appended meanwhile."""
         assert self._file is not None
-        self._flush()
-        ends, number = self._ends, self._file.fileno()
-        while start < stop:
-            first = ends[start - 1] if start else 0
-            last = start + 1
-            while last < stop and ends[last] - first <= PIECE:
-                last += 1
-            piece = memoryview(_read(number, first, ends[last - 1] - first))
-            begin = first
-            for end in ends[start:last]:
-                yield pickle.loads(piece[begin - first : end - first])  # noqa: S301 - we wrote it
-                begin = end
-            start = last
+        while start < min(stop, self._stored):
+            for first, block in self._file.since(start):
+                yield from block[start - first : stop - first]
+                start = first + len(block)
+                if start >= stop:
+                    return
+        if start < stop:
+            yield from self._memory[start - self._stored : stop - self._stored]
 
-    def _put(self, record: T) -> None:
-        packed = _packed(record)
+    def _store(self, file: _Blocks[T], records: list[T]) -> None:
+        file.add(records)
+        self._stored += len(records)
+
+    def _spill(self) -> None:
+        records = self._memory
+        self._file = file = _Blocks[T](room=_room(len(records), self._bytes))
+        start = 0
+        while start < len(records):
+            block = records[start : start + file.room]
+            self._store(file, block)
+            start += len(block)
+        self._memory = []
+
+
+class _Blocks(Generic[T]):
+    """Blocks of records in a file without a name; `room` is how many the next one should have."""
+
+    def __init__(self, room: int) -> None:
+        try:
+            # Not buffered: closing it must have nothing to write.
+            self._file: IO[bytes] = tempfile.TemporaryFile(prefix="evalkit-", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise _full(error) from error
+        weakref.finalize(self, self._file.close)
+        self.room = room
+        self._firsts = array("Q", [0])  # the places of each block's first record, and of the next block's
+        self._ends = array("Q", [0])  # where each block ends in the file, after a beginning
+        self._buffer = bytearray()
+        self._written = 0
+        self._open: dict[int, list[T]] = {}
+
+    def add(self, records: list[T]) -> None:
+        """Take in a block."""
+        packed = _packed(records)
         self._buffer += packed
+        self._firsts.append(self._firsts[-1] + len(records))
         self._ends.append(self._written + len(self._buffer))
+        self.room = _room(len(records), len(packed))
         if len(self._buffer) >= PIECE:
             self._flush()
 
+    def around(self, place: int) -> tuple[int, list[T]]:
+        """Return the place of the first record of the block that holds this one, and the block."""
+        number = bisect_right(self._firsts, place) - 1
+        block = self._open.pop(number, None)
+        if block is None:
+            if len(self._open) == OPENED:
+                del self._open[next(iter(self._open))]  # the one that was not used for longest
+            begin, end = self._ends[number], self._ends[number + 1]
+            block = _unpacked(self._read(begin, end))
+        self._open[number] = block
+        return self._firsts[number], block
+
+    def since(self, place: int) -> Iterator[tuple[int, list[T]]]:
+        """Yield the same for the block that holds this place and for those after it, read a piece at a time."""
+        ends, number = self._ends, bisect_right(self._firsts, place) - 1
+        while number < len(ends) - 1:
+            begin, last = ends[number], number + 1
+            while last < len(ends) - 1 and ends[last + 1] - begin <= PIECE:
+                last += 1
+            piece = memoryview(self._read(begin, ends[last]))
+            for one in range(number, last):
+                yield self._firsts[one], _unpacked(piece[ends[one] - begin : ends[one + 1] - begin])
+            number = last
+
+    def _read(self, begin: int, end: int) -> bytes:
+        if end > self._written:
+            self._flush()
+        number = self._file.fileno()
+        found = os.pread(number, end - begin, begin)
+        while len(found) < end - begin:  # one read may give fewer
+            found += os.pread(number, end - begin - len(found), begin + len(found))
+        return found
+
     def _flush(self) -> None:
-        if not self._buffer:
-            return
-        assert self._file is not None
         try:
             rest = memoryview(bytes(self._buffer))
             while rest:
@@ -145,28 +203,18 @@ class Spool(Sequence[T], Generic[T]):
         self._written += len(self._buffer)
         self._buffer.clear()
 
-    def _spill(self) -> None:
-        try:
-            file = tempfile.TemporaryFile(prefix="evalkit-", buffering=0)  # noqa: SIM115 - closed with the spool
-        except OSError as error:
-            raise _full(error) from error
-        self._file = file
-        weakref.finalize(self, file.close)
-        records, self._memory = self._memory, []
-        for record in records:
-            self._put(record)
+
+def _room(records: int, size: int) -> int:
+    """Return how many records a block should have, where so many take `size` bytes."""
+    return max(1, min(MOST, BLOCK * records // size))
 
 
-def _packed(record: Any) -> bytes:
-    return pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
+def _packed(records: Any) -> bytes:
+    return pickle.dumps(records, pickle.HIGHEST_PROTOCOL)
 
 
-def _read(number: int, start: int, size: int) -> bytes:
-    """Return `size` bytes of the file: one read may give fewer."""
-    found = os.pread(number, size, start)
-    while len(found) < size:
-        found += os.pread(number, size - len(found), start + len(found))
-    return found
+def _unpacked(packed: bytes | memoryview) -> Any:
+    return pickle.loads(packed)  # noqa: S301 - we wrote it
 
 
 def _full(error: OSError) -> EvalkitError:

@@ -70,7 +70,7 @@ def test_the_file_has_no_name_and_is_closed_with_the_spool(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     spool = Spool(range(1000), held=0)
     assert not list(tmp_path.iterdir())
-    number = spool._file.fileno() if spool._file else -1
+    number = spool._file._file.fileno() if spool._file else -1
     del spool
     gc.collect()
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -91,7 +91,7 @@ def test_a_disk_that_fills_up_is_said_once(tmp_path: Path) -> None:
     script = (
         "import resource\nfrom evalkit.errors import EvalkitError\nfrom evalkit.spool import Spool\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20 - 100, 2**20 - 100))\n"
-        "try:\n    Spool(('x' * 1000 for _ in range(5000)), held=0)\n"
+        "try:\n    Spool((f'{n:01000}' for n in range(5000)), held=0)\n"
         "except EvalkitError as error:\n    print(error)\n"
     )
     ran = subprocess.run(
