@@ -34,21 +34,20 @@ def jobs_of(task: Task, model: Model, trials: int) -> Iterator[Job]:
             place += job.request.choices
 
 
-def following(task: Task, model: Model, jobs: Iterable[Job], answered: Answered) -> Iterator[Job]:
-    """Yield the questions that follow on these jobs' outcomes, the latest of each conversation."""
+def following(task: Task, model: Model, places: Iterable[int], answered: Answered) -> Iterator[Job]:
+    """Yield the questions that follow on the outcomes at these places, the latest of each conversation."""
     if task.prompt.turns is None:
         return
     samples: Mapping[str, Sample] = {one.id: one for one in task.dataset.samples}
-    for job in jobs:
-        for place in job.places:
-            outcome = answered[place]
-            if outcome.response is None:
-                continue
-            sample = task.asked(samples[outcome.sample_id], outcome.trial)
-            replies = [one.response.text for one in outcome.turns if one.response is not None]
-            question = task.prompt.ask(sample, replies)
-            if question is not None:
-                yield _job(model, sample, question, outcome.trial, place)
+    for place in places:
+        outcome = answered[place]
+        if outcome.response is None:
+            continue
+        sample = task.asked(samples[outcome.sample_id], outcome.trial)
+        replies = [one.response.text for one in outcome.turns if one.response is not None]
+        question = task.prompt.ask(sample, replies)
+        if question is not None:
+            yield _job(model, sample, question, outcome.trial, place)
 
 
 def _job(model: Model, asked: Sample, question: Question, trial: int, place: int) -> Job:

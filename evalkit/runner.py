@@ -25,8 +25,11 @@ from evalkit.outcomes import Keys, Outcomes
 from evalkit.records import ENDED_EARLY, INTERRUPTED, STOPPED, Outcome, Request
 from evalkit.spool import Spool
 from evalkit.task import Task
+from evalkit.totals import Totals
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from evalkit.cache.flight import Claim
 
 NAMED = 5
@@ -53,19 +56,19 @@ Listener = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Collected:
-    """What a run brought in: outcomes in dataset order, trials together.
+    """What a run brought in: outcomes in dataset order, trials together, and the counts of all requests.
 
     `timing` is what the executor says of its sending.
     """
 
     outcomes: Sequence[Outcome]
+    totals: Totals
     timing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def paid_for(self) -> bool:
         """Whether this run was answered anything that it did not find in the cache."""
-        asked = (turn for one in self.outcomes for turn in one.turns)
-        return any(one.response is not None and not one.cached for one in asked)
+        return self.totals.fresh > 0
 
 
 class Stopped(RunStopped):
@@ -96,50 +99,68 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     not answered then has a Failure of kind `interrupted`. Raises ReplayMiss when replaying and an answer is
     absent, Stopped when the server makes going on pointless; answers that came before are in the cache.
     """
-    # All of them before the first is sent: a template that fails for the last sample fails for nothing.
-    questions = _Round(jobs_of(task, model, trials))
-    outcomes = Outcomes(questions.choices)
-    tally = _Tally(len(outcomes), listen)
+    tally = _Tally(len(task.dataset.samples) * trials, listen)
     kept = cache if model.cacheable else None
-    asking = _Asking(model, executor, kept, mode, outcomes, tally, halt or Halt())
+    asking = _Asking(model, executor, kept, mode, tally, halt or Halt())
+    # All of them before the first is sent: a template that fails for the last sample fails for nothing.
+    questions = asking.look_up(jobs_of(task, model, trials))
+    places: Sequence[int] = range(questions.choices)
     sending = False
-    while len(questions.jobs):
-        found = asking.look_up(questions)
-        missing = questions.open
+    while questions.choices:
+        missing = len(questions.jobs)
         if missing and mode is Mode.REPLAY and model.cacheable:
-            raise _replay_miss([questions.jobs[number] for number in missing[:NAMED]], len(missing), cache)
+            raise _replay_miss(questions.jobs[:NAMED], missing, cache)
         if missing:
             if not sending:
                 before_sending()
                 sending = True
-            if found:
+            if questions.found:
                 different = len(questions.to_ask)
-                say(f"{task.name}: {different} requests to send, {found} answers are in the cache")
+                say(f"{task.name}: {different} requests to send, {questions.found} answers are in the cache")
             asking.ask_all(questions)
-        questions = _Round(following(task, model, questions.jobs, outcomes))
+        followed, places = places, array("Q")
+        questions = asking.look_up(_noted(following(task, model, followed, asking.outcomes), places))
         tally.more(questions.choices)
-    collected = Collected(outcomes, executor.timing)
+    collected = Collected(asking.outcomes, asking.totals, executor.timing)
     if asking.stopped is not None:
         raise Stopped(asking.stopped, collected)
     return collected
 
 
-class _Round:
-    """The questions that are asked next, by number, and which of them have their outcomes.
+def _noted(jobs: Iterable[Job], places: array[int]) -> Iterator[Job]:
+    for job in jobs:
+        places.extend(job.places)
+        yield job
 
-    `first` is, for each, the first that asks the same: of identical requests (equal samples) one is sent.
+
+class _Round:
+    """The questions that are asked next: those that are not in the cache, by number, and which have outcomes.
+
+    Of identical requests (equal samples) the first is asked, and the others share its answers. `choices`
+    counts the answers that all questions are to have, `found` those that were in the cache.
     """
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(self) -> None:
         self.jobs: Spool[Job] = Spool()
-        self.choices = 0
-        keys = Keys()
-        for job in jobs:
-            keys.add(job.request.key)
-            self.choices += job.request.choices
-            self.jobs.append(job)
-        self.first = keys.firsts()
-        self._done = np.zeros(len(self.jobs), dtype=bool)
+        self.choices = self.found = 0
+        self._keys = Keys()
+        self._firsts: NDArray[np.intp] | None = None
+        self._done = bytearray()
+
+    def add(self, job: Job) -> None:
+        """Take in one that must be asked."""
+        self._keys.add(job.request.key)
+        self._done.append(False)
+        self.jobs.append(job)
+
+    def complete(self) -> None:
+        """All are there: now it is known which are identical."""
+        self._firsts = None if self._keys.differ else self._keys.firsts()
+        self._keys = Keys()
+
+    def first(self, number: int) -> int:
+        """Return the number of the first question that asks the same."""
+        return number if self._firsts is None else int(self._firsts[number])
 
     def at(self, numbers: array[int]) -> Iterator[tuple[int, Job]]:
         """Yield questions with their numbers."""
@@ -154,42 +175,53 @@ class _Round:
     @property
     def open(self) -> array[int]:
         """The questions without an outcome, in order."""
-        return array("q", np.flatnonzero(~self._done).tobytes())
+        return _array(np.flatnonzero(np.frombuffer(self._done, dtype=bool) == 0))
 
     @property
     def to_ask(self) -> array[int]:
         """Those of them that ask what none before them does."""
-        found = np.flatnonzero(~self._done)
-        return array("q", found[self.first[found] == found].tobytes())
+        found = np.flatnonzero(np.frombuffer(self._done, dtype=bool) == 0)
+        return _array(found if self._firsts is None else found[self._firsts[found] == found])
+
+
+def _array(numbers: NDArray[np.intp]) -> array[int]:
+    return array("I", numbers.astype(np.uint32).tobytes())
 
 
 class _Asking:
     """Asks a model, a round after the other; `stopped` is the error that ended it."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a run
+    def __init__(
         self,
         model: Model,
         executor: Executor,
         cache: Cache | None,
         mode: Mode,
-        outcomes: Outcomes,
         tally: _Tally,
         halt: Halt,
     ) -> None:
         self._model, self._executor = model, executor
         self._reads = cache if mode.reads else None
         self._writes = cache if mode.writes else None
-        self._outcomes, self._tally, self._halt = outcomes, tally, halt
+        self._tally, self._halt = tally, halt
         self._since = 0
+        self.outcomes, self.totals = Outcomes(), Totals()
         self.stopped: RunStopped | None = None
 
-    def look_up(self, questions: _Round) -> int:
-        """Take from the cache what is there; return how many answers that was."""
-        if self._reads is None:
-            return 0
-        self._since = flight.landings(self._reads.path)
-        parts = _batches(enumerate(questions.jobs))
-        return sum(len(self._cached(questions, part, self._reads)) for part in parts)
+    def look_up(self, jobs: Iterable[Job]) -> _Round:
+        """Take from the cache what is there; return a round of the rest."""
+        questions = _Round()
+        if self._reads is not None:
+            self._since = flight.landings(self._reads.path)
+        for part in _batches(jobs):
+            there = {} if self._reads is None else self._cached(part, self._reads)
+            questions.found += len(there)
+            for job in part:
+                questions.choices += job.request.choices
+                if job.place not in there:
+                    questions.add(job)
+        questions.complete()
+        return questions
 
     def ask_all(self, questions: _Round) -> None:
         """Give every open question its outcomes; together with other runs of this process on one cache."""
@@ -205,15 +237,16 @@ class _Asking:
             kind = INTERRUPTED if self._halt.asked else STOPPED
             never = [RequestError(kind, "not asked: the run ended before")] * job.request.choices
             for outcome in outcomes_of(job, never, attempts=0):
-                self._put(questions, number, job, outcome)
+                self._put(job, outcome)
+            questions.end(number)
         for number in questions.open:
-            self._copy(questions, number)
+            self._copy(questions.jobs[number], questions.jobs[questions.first(number)])
 
     def _ask_together(self, questions: _Round, numbers: array[int], cache: Cache) -> None:
         """Ask what no other run of this process asks at the moment; what others ask is in the cache then."""
         with flight.claim(cache.path, self._since) as mine:
             while numbers and not self._over:
-                others = array("q")
+                others = array("I")
                 jobs = self._claimed(questions, numbers, mine, cache, others)
                 run_to_end(self._ask(questions, jobs, mine.land))
                 mine.land_all()
@@ -231,9 +264,10 @@ class _Asking:
             own = [(number, job) for number, job in part if job.request.key in taken]
             there: Collection[int] = ()
             if mine.stale:  # a run that has ended since the first look may have answered some of them
-                there = self._cached(questions, own, cache)
+                there = self._cached([job for _, job in own], cache)
             for number, job in own:
                 if job.place in there:
+                    questions.end(number)
                     mine.land(job.request.key)
                 else:
                     yield number, job
@@ -253,7 +287,9 @@ class _Asking:
             # Closed here, and not when it is collected: nothing is sent any more when the model is let go.
             async with aclosing(stream):
                 async for outcome in stream:
-                    self._put(questions, *flying.pop((outcome.sample_id, outcome.trial)), outcome)
+                    number, job = flying.pop((outcome.sample_id, outcome.trial))
+                    self._put(job, outcome)
+                    questions.end(number)
                     landed(outcome.request_key)
         except RunStopped as error:
             self.stopped = error
@@ -264,41 +300,34 @@ class _Asking:
         if self._writes is not None:
             await self._writes.put(request, Entry(reply.body, reply.latency))
 
-    def _cached(
-        self, questions: _Round, part: Sequence[tuple[int, Job]], cache: Cache
-    ) -> Mapping[int, Outcome]:
+    def _cached(self, jobs: Sequence[Job], cache: Cache) -> Mapping[int, Outcome]:
         """Take from the cache what is there of these questions; return it by place."""
-        found = from_cache([job for _, job in part], self._model, cache)
-        for number, job in part:
+        found = from_cache(jobs, self._model, cache)
+        for job in jobs:
             for place in job.places if job.place in found else ():
-                self._put(questions, number, job, found[place])
+                self._put(job, found[place])
         return found
 
-    def _copy(self, questions: _Round, number: int) -> None:
-        """Give a question the outcomes of the first one like it: answers that it has without paying."""
-        job, asked = questions.jobs[number], questions.jobs[int(questions.first[number])]
+    def _copy(self, job: Job, asked: Job) -> None:
+        """Give a question the outcomes of one like it: answers that it has without paying."""
         for trial, place in zip(job.trials, asked.places, strict=True):
-            outcome = self._outcomes[place]
+            outcome = self.outcomes[place]
             failure = outcome.failure
             if failure is not None:
                 failure = replace(failure, sample_id=job.sample_id, trial=trial)
-            self._put(
-                questions,
-                number,
-                job,
-                replace(
-                    outcome,
-                    sample_id=job.sample_id,
-                    trial=trial,
-                    failure=failure,
-                    cached=failure is None,
-                    earlier=(),
-                ),
+            copied = replace(
+                outcome,
+                sample_id=job.sample_id,
+                trial=trial,
+                failure=failure,
+                cached=failure is None,
+                earlier=(),
             )
+            self._put(job, copied)
 
-    def _put(self, questions: _Round, number: int, job: Job, outcome: Outcome) -> None:
-        questions.end(number)
-        self._outcomes.put(job.place + outcome.trial - job.trial, outcome)
+    def _put(self, job: Job, outcome: Outcome) -> None:
+        self.outcomes.put(job.place + outcome.trial - job.trial, outcome)
+        self.totals.add(outcome)
         self._tally.add(outcome)
 
     @property

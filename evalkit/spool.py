@@ -173,7 +173,7 @@ class _Blocks(Generic[T]):
         return self._firsts[number], block
 
     def since(self, place: int) -> Iterator[tuple[int, list[T]]]:
-        """Yield the same for the block that holds this place and for those after it, read a piece at a time."""
+        """Yield the same of the block that holds this place and of those after it."""
         ends, number = self._ends, bisect_right(self._firsts, place) - 1
         while number < len(ends) - 1:
             begin, last = ends[number], number + 1

@@ -11,13 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
-from evalkit.outcomes import Keys, Outcomes
+from evalkit.outcomes import Keys, Outcomes, Seen
 from evalkit.records import Failure, Generation, Outcome, Response, Sample, Usage, content_hash
 from evalkit.spool import Places, Spool
 
@@ -129,19 +128,27 @@ def test_ten_thousand_names_and_names_whose_hashes_are_equal(monkeypatch: pytest
 
 
 @settings(deadline=None, derandomize=True)
-@given(st.lists(st.integers(0, 5)), st.data())
-def test_the_first_of_equal_keys(numbers: list[int], data: st.DataObject) -> None:
-    keys = Keys()
+@given(st.lists(st.integers(0, 30)))
+def test_the_first_of_equal_keys(numbers: list[int]) -> None:
+    keys, seen = Keys(), Seen()
+    new = []
     for number in numbers:
         keys.add(content_hash(number))
+        new.append(seen.add(content_hash(number)))
     assert keys.firsts().tolist() == [numbers.index(one) for one in numbers]
-    places = np.flatnonzero(data.draw(st.lists(st.booleans(), min_size=len(numbers), max_size=len(numbers))))
-    some = [numbers[place] for place in places]
-    assert keys.firsts(places).tolist() == [some.index(one) for one in some]
+    assert keys.differ == (len(set(numbers)) == len(numbers))
+    assert new == [one not in numbers[:place] for place, one in enumerate(numbers)]
+
+
+def test_ten_thousand_keys_are_seen_once_each() -> None:
+    seen = Seen()
+    keys = [content_hash(number) for number in range(10_000)]
+    assert {seen.add(key) for key in ("0" * 64, *keys)} == {True}
+    assert {seen.add(key) for key in ("0" * 64, *keys)} == {False}
 
 
 def test_outcomes_stand_by_place_whenever_they_come() -> None:
-    outcomes = Outcomes(3)
+    outcomes = Outcomes()
     first, second, third = (Outcome(f"s{number}", 0, "k", response=Response("x")) for number in range(3))
     outcomes.put(2, third)
     outcomes.put(0, first)

@@ -43,7 +43,7 @@ def ahead(
     from evalkit.runner import from_cache
 
     found = Ahead()
-    answers = Outcomes(sum(job.request.choices for job in jobs))
+    answers = Outcomes()
     samples = {one.id: one for one in task.dataset.samples}
     waiting, turn = list(jobs), 0
     open_places: set[int] = set()
@@ -63,7 +63,8 @@ def ahead(
                     text = _stand_in(samples[job.sample_id], turn, job, earlier)
                     outcome = Outcome(job.sample_id, trial, job.request.key, response=Response(text))
                 answers.put(place, outcome)
-        waiting, turn = list(following(task, model, waiting, answers)), turn + 1
+        places = [place for job in waiting for place in job.places]
+        waiting, turn = list(following(task, model, places, answers)), turn + 1
     return found
 
 

@@ -14,7 +14,6 @@ from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Sample, 
 from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
 from evalkit.report.slices import slices_of
-from evalkit.report.totals import Totals
 from evalkit.scoring import Resampling, combine_trials
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ class Run:
 
 def report_of(run: Run) -> Report:
     """Return the report."""
-    totals = Totals(run.collected.outcomes)
+    totals = run.collected.totals
+    usage, fresh = totals.tokens.total(), totals.tokens.total(fresh=True)
     return Report(
         run_id=run.run_id,
         status=status_of(totals.failures),
@@ -80,8 +80,8 @@ def report_of(run: Run) -> Report:
         families={name: family_of(metric) for name, metric in run.scored.metrics.items()},
         counts={**totals.counts, "unparsed": int(run.scored.unparsed.sum())},
         failures=dict(sorted(totals.failures.items())),
-        usage=asdict(totals.usage),
-        cost=cost_of(totals.usage, totals.fresh, run.model.prices, run.budget),
+        usage=asdict(usage),
+        cost=cost_of(usage, fresh, run.model.prices, run.budget),
         timing={"seconds": round(run.seconds, 3), **totals.latencies, **_sending(run), **_rows(run)},
         provenance=run.provenance,
         config=run.config,

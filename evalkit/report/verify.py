@@ -25,9 +25,9 @@ from evalkit.report.classes import classes_in
 from evalkit.report.line import generation_of, outcome_of, replies_of, sample_of
 from evalkit.report.make import status_of
 from evalkit.report.slices import slices_of
-from evalkit.report.totals import Tokens
 from evalkit.scoring import Resampling, aggregate, combine_trials, numbers_of
 from evalkit.statistics.cluster import number_groups
+from evalkit.totals import Tokens
 
 if TYPE_CHECKING:
     from evalkit.client.base import Model

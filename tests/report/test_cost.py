@@ -10,7 +10,7 @@ from evalkit.budget import price
 from evalkit.client.base import Prices
 from evalkit.records import Failure, Outcome, Response, Usage
 from evalkit.report.make import cost_of
-from evalkit.report.totals import Tokens
+from evalkit.totals import Tokens
 
 GPT_4O = Prices(input=2.5, output=10.0, cached_input=1.25, recorded="2026-06-21")
 
