@@ -127,11 +127,9 @@ def answer_again(report: Report, ids: Sequence[str], times: int) -> dict[str, di
         if cache is not None:
             cache.close()
     scored = score(task, collected.outcomes, Resampling(resamples=1))
+    answered = [one.sample_id for one in collected.outcomes if one.response is not None]
     return {
-        one: {
-            family: rows[[generation.sample_id == one for generation in scored.generations]]
-            for family, rows in scored.statistics.items()
-        }
+        one: {family: rows[[name == one for name in answered]] for family, rows in scored.statistics.items()}
         for one in ids
     }
 
@@ -199,6 +197,7 @@ def evaluate(
     from evalkit.config.spending import build_budget, told
     from evalkit.executors.halt import Halt
     from evalkit.preflight import check_run
+    from evalkit.report.lines import Lines
     from evalkit.scoring import score
 
     check_settings(config)
@@ -218,7 +217,8 @@ def evaluate(
         collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
         if store is not None:
             store.count_anew()  # the made-up sample is none of the run's
-        scored = score(task, collected.outcomes, _resampling(config), store, bound=True)
+        lines = Lines()
+        scored = score(task, collected.outcomes, _resampling(config), store, bound=True, hear=lines.add)
     for notice in notices:
         say(notice)
 
@@ -233,6 +233,7 @@ def evaluate(
         model=model,
         collected=collected,
         scored=scored,
+        lines=lines,
         config=public(config),
         seeds={"seed": config.seed, "bootstrap": config.seed},
         provenance=provenance(command, scored.metrics.values()),
@@ -249,11 +250,11 @@ def _written(run: Run, config: RunConfig, stopped: RunStopped | None, *, interru
     """Write the run's report; return both, and how the run ended."""
     from evalkit.records import OVER_BUDGET
     from evalkit.report.base import COMPLETE
-    from evalkit.report.make import report_of, sample_lines
+    from evalkit.report.make import report_of
     from evalkit.report.write import write
 
     report = report_of(run)
-    folder = write(report, sample_lines(run), Path(config.results_dir))
+    folder = write(report, run.lines.scored(run.scored.statistics), Path(config.results_dir))
     failed_share = report.counts["failed"] / max(1, report.counts["requests"])
     too_many = report.status != COMPLETE and failed_share > config.max_failed
     used_up = run.budget if report.status == OVER_BUDGET else None
@@ -300,7 +301,8 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     dataset = Dataset(facts["name"], found.samples, facts["fingerprint"])
     task = _Scoring(dataset, postprocess, metrics, found.forms)
     check_metrics(task)
-    scored = score(task, found.outcomes, _resampling(config))
+    read: list[Generation | None] = []
+    scored = score(task, found.outcomes, _resampling(config), hear=lambda *heard: read.append(heard[-1]))
     new = Rescoring(
         run_id=_run_id(created),
         created=created.isoformat(timespec="seconds"),
@@ -311,9 +313,10 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
         slices=config.slices,
         resampling=_resampling(config),
     )
-    made = rescored_report(report, found, scored, new)
+    lines = list(rescored_lines(found, scored, read))
+    made = rescored_report(report, lines, scored, new)
     place = Path(config.results_dir)
     if report.folder is not None and not any(one.lstrip("+").startswith("results_dir=") for one in overrides):
         place = results_of(report.folder, place)
-    folder = write(made, rescored_lines(found, scored), place)
+    folder = write(made, lines, place)
     return Finished(made, folder, too_many_failed=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -11,12 +11,18 @@ from evalkit.datasets.base import Dataset
 from evalkit.metrics.base import BATCH
 from evalkit.postprocess import Context, Pipeline, Unparsed
 from evalkit.records import Generation, Outcome, Response, Sample
-from evalkit.spool import Spool
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import Metric
 
 Answer = TypeVar("Answer", Outcome, Generation)
+
+Hear = Callable[[Sample, Outcome, Generation | None], None]
+"""Is told of an outcome, with its sample as it was asked and with what was read: None for a failure."""
+
+
+def unheard(sample: Sample, outcome: Outcome, generation: Generation | None) -> None:
+    """Nobody wants to know."""
 
 
 class Scorable(Protocol):
@@ -66,23 +72,28 @@ def in_order(samples: Iterable[Sample], answers: Iterable[Answer]) -> Iterator[t
 class Reading:
     """Reads a task's answers a batch at a time; what was counted is complete after the last batch.
 
-    `generations` are all that were read; by each, `numbers` has that of its sample among those with an
-    answer, and `unparsed` whether it has no prediction. `groups` are those of the numbered samples.
+    `hear` is told of every outcome in turn. By each answer that was read, `numbers` has that of its sample
+    among those with an answer, and `unparsed` whether it has no prediction.
     """
 
-    def __init__(self) -> None:
-        self.generations: Spool[Generation] = Spool()
+    def __init__(self, hear: Hear = unheard) -> None:
         self.numbers = array("i")
         self.unparsed = bytearray()
-        self.groups: list[str | None] = []
-        self._samples = 0
+        self._hear = hear
+        self._groups: list[str | None] | None = None  # None as long as no sample has one
+        self._samples = self._numbered = 0
         self._unparsed = 0
         self._last_unparsed = -1
 
     @property
     def counts(self) -> Counts:
         """How many samples there were."""
-        return Counts(len(self.groups), self._samples - len(self.groups), self._unparsed)
+        return Counts(self._numbered, self._samples - self._numbered, self._unparsed)
+
+    @property
+    def groups(self) -> Sequence[str | None]:
+        """The groups of the numbered samples; empty where none has one."""
+        return self._groups or ()
 
     def batches(
         self, task: Scorable, outcomes: Iterable[Outcome]
@@ -95,14 +106,16 @@ class Reading:
             if sample is not last:
                 last, numbered = sample, False
                 self._samples += 1
+            form = task.asked(sample, outcome.trial)
             if outcome.response is None:
+                self._hear(form, outcome, None)
                 continue
             if not numbered:
                 numbered = True
-                self.groups.append(sample.group)
-            form = task.asked(sample, outcome.trial)
+                self._number(sample.group)
             generation = generate(outcome, task.postprocess, form)
             self._note(generation)
+            self._hear(form, outcome, generation)
             generations.append(generation)
             forms.append(form)
             if len(generations) == BATCH:
@@ -111,9 +124,15 @@ class Reading:
         if generations:
             yield generations, forms
 
+    def _number(self, group: str | None) -> None:
+        if group is not None and self._groups is None:
+            self._groups = [None] * self._numbered
+        if self._groups is not None:
+            self._groups.append(group)
+        self._numbered += 1
+
     def _note(self, generation: Generation) -> None:
-        number = len(self.groups) - 1
-        self.generations.append(generation)
+        number = self._numbered - 1
         self.numbers.append(number)
         self.unparsed.append(generation.unparsed is not None)
         if generation.unparsed is not None and number != self._last_unparsed:

@@ -11,8 +11,8 @@ import numpy as np
 
 from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric, sees_all, statistics_of
-from evalkit.reading import Counts, Reading, Scorable, in_order
-from evalkit.records import Aggregate, Generation, Outcome, Response, Usage
+from evalkit.reading import Counts, Hear, Reading, Scorable, unheard
+from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
 from evalkit.statistics.bootstrap import (
     Interval,
     bootstrap_together,
@@ -41,13 +41,12 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Scored:
-    """Everything that scoring found out: generations in dataset order, statistics row by row with them.
+    """Everything that scoring found out; `statistics` are row by row with the answers, in dataset order.
 
-    `metrics` are the families as bound to the data. By generation, `numbers` (n,) are those of the samples
-    that they answer, counted from 0, and `unparsed` (n,) says which have no prediction.
+    `metrics` are the families as bound to the data. By answer, `numbers` (n,) are those of the samples that
+    they are to, counted from 0, and `unparsed` (n,) says which have no prediction.
     """
 
-    generations: Sequence[Generation]
     statistics: Mapping[str, FloatArray]
     metrics: Mapping[str, Metric]
     aggregates: Sequence[Aggregate]
@@ -62,36 +61,40 @@ def score(
     store: ScoreStore | None = None,
     *,
     bound: bool = False,
+    hear: Hear = unheard,
 ) -> Scored:
     """Score answered outcomes, in dataset order; samples all of whose trials failed are left out and counted.
 
     Answers are read and scored a batch at a time; a metric that must see all of them gets them in the end.
     With `store`, rows that were made of the same texts before are looked up there. Metrics are `bound` to the
-    data here unless they are already.
+    data here unless they are already. `hear` is told of every outcome as it is read.
     """
     rows_of = statistics_of if store is None else store.rows
     metrics = {
         family: one if bound else one.bind(task.dataset.samples) for family, one in task.metrics.items()
     }
-    reading = Reading()
+    reading = Reading(hear)
     tables = {family: _Table() for family in metrics}
+    at_once = {family: metric for family, metric in metrics.items() if sees_all(metric)}
+    together: tuple[list[Generation], list[Sample]] = [], []
     for generations, asked in reading.batches(task, outcomes):
         for family, metric in metrics.items():
-            if not sees_all(metric):
+            if family not in at_once:
                 tables[family].add(rows_of(metric, generations, asked))
-    for family, metric in metrics.items():
-        if sees_all(metric) and len(reading.generations):
-            pairs = in_order(task.dataset.samples, reading.generations)
-            asked = [task.asked(sample, one.trial) for sample, one in pairs]
-            tables[family].add(rows_of(metric, reading.generations.whole, asked))
+        if at_once:
+            together[0].extend(generations)
+            together[1].extend(asked)
+    for family, metric in at_once.items():
+        if together[0]:
+            tables[family].add(rows_of(metric, *together))
     statistics = {family: table.whole for family, table in tables.items()}
     numbers, groups = np.frombuffer(reading.numbers, dtype=np.intc), number_groups(reading.groups)
     families = [
         (metric, combine_trials(metric, statistics[family], numbers)) for family, metric in metrics.items()
     ]
     aggregates = aggregate_all(families, groups, reading.counts, resampling) if len(numbers) else []
-    unparsed = np.frombuffer(bytes(reading.unparsed), dtype=bool)
-    return Scored(reading.generations.whole, statistics, metrics, aggregates, numbers, unparsed)
+    unparsed = np.frombuffer(reading.unparsed, dtype=bool)
+    return Scored(statistics, metrics, aggregates, numbers, unparsed)
 
 
 class _Table:

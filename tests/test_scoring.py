@@ -67,9 +67,14 @@ def only(scored: Scored) -> Aggregate:
 
 def test_failures_are_counted_not_scored_and_unparsed_are_wrong() -> None:
     """Of five, one failed; of the other four two are right, one is wrong, one says no label: 2/4."""
-    scored = score(
-        task(["yes", "no", "yes", "no", "yes"]), answers("Yes.", "yes", "perhaps", None, "yes!"), FAST
-    )
+    heard: list[tuple[str, str, str | None, str | None]] = []
+
+    def hear(sample: Sample, outcome: Outcome, read: Generation | None) -> None:
+        text = None if read is None else read.prediction
+        heard.append((sample.id, outcome.sample_id, text, None if read is None else read.unparsed))
+
+    texts = ("Yes.", "yes", "perhaps", None, "yes!")
+    scored = score(task(["yes", "no", "yes", "no", "yes"]), answers(*texts), FAST, hear=hear)
     found = only(scored)
     assert (found.metric, found.value, found.n, found.n_failed, found.n_unparsed) == (
         "accuracy",
@@ -78,9 +83,10 @@ def test_failures_are_counted_not_scored_and_unparsed_are_wrong() -> None:
         1,
         1,
     )
-    assert [one.sample_id for one in scored.generations] == ["0", "1", "2", "4"]
-    assert [one.prediction for one in scored.generations] == ["yes", "yes", None, "yes"]
-    assert scored.generations[2].unparsed == "label: names none of the labels yes, no"
+    unparsed = "label: names none of the labels yes, no"
+    predictions = [("yes", None), ("yes", None), (None, unparsed), (None, None), ("yes", None)]
+    assert heard == [(name, name, *read) for name, read in zip("01234", predictions, strict=True)]
+    assert scored.unparsed.tolist() == [False, False, True, False]
     assert scored.statistics["accuracy"].tolist() == [[1, 1], [0, 1], [0, 1], [1, 1]]
 
 
@@ -170,7 +176,7 @@ def test_combination_keeps_the_order_of_first_appearance() -> None:
 def test_a_run_without_answers_has_no_values(outcomes: list[Outcome]) -> None:
     scored = score(task(["yes", "yes"]), outcomes, FAST)
     assert not scored.aggregates
-    assert not scored.generations
+    assert not len(scored.numbers)
     assert scored.statistics["accuracy"].size == 0
     assert set(scored.metrics) == {"accuracy"}
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import ReportError
-from evalkit.records import Outcome, Sample
+from evalkit.records import Generation, Outcome, Sample
 from evalkit.report.base import SCHEMA_VERSION, Report
-from evalkit.report.line import outcome_of, sample_of
-from evalkit.report.make import classes_by_family, family_of, numbers
+from evalkit.report.line import numbers, outcome_of, sample_of
+from evalkit.report.make import classes_by_family, family_of
 from evalkit.report.slices import slices_of
 
 if TYPE_CHECKING:
@@ -70,12 +70,13 @@ def stored(report: Report) -> Stored:
     return Stored(tuple(samples.values()), forms, outcomes, lines)
 
 
-def rescored_report(report: Report, found: Stored, scored: Scored, new: Rescoring) -> Report:
-    """Return the report of a stored run's outputs with other scores; it names the run as its parent.
+def rescored_report(
+    report: Report, lines: Iterable[Mapping[str, Any]], scored: Scored, new: Rescoring
+) -> Report:
+    """Return the report of a stored run's `lines` with other scores; it names the run as its parent.
 
     Model, usage, failures and times are the parent's, and so is the cost; nothing was paid again.
     """
-    lines = list(rescored_lines(found, scored))
     unparsed = int(scored.unparsed.sum())
     return replace(
         report,
@@ -103,14 +104,17 @@ def rescored_report(report: Report, found: Stored, scored: Scored, new: Rescorin
     )
 
 
-def rescored_lines(found: Stored, scored: Scored) -> Iterator[dict[str, Any]]:
-    """Yield the lines of samples.jsonl with the new predictions and statistics, all else as it was."""
-    places = iter(range(len(scored.generations)))
-    for line in found.lines:
+def rescored_lines(
+    found: Stored, scored: Scored, read: Sequence[Generation | None]
+) -> Iterator[dict[str, Any]]:
+    """Yield the lines of samples.jsonl with the new predictions and statistics, all else as it was.
+
+    `read` is what was read in each line's answer, None for failures.
+    """
+    place = 0
+    for line, generation in zip(found.lines, read, strict=True):
         made = dict(line)
-        if "failure" not in line:
-            place = next(places)
-            generation = scored.generations[place]
+        if generation is not None:
             made["prediction"] = generation.prediction
             if generation.unparsed is None:
                 made.pop("unparsed", None)
@@ -122,6 +126,7 @@ def rescored_lines(found: Stored, scored: Scored) -> Iterator[dict[str, Any]]:
                     for turn, prediction in zip(line["turns"], generation.earlier_predictions, strict=True)
                 ]
             made["statistics"] = {name: numbers(rows[place]) for name, rows in scored.statistics.items()}
+            place += 1
         yield made
 
 

@@ -1,16 +1,16 @@
-"""A finished run -> the report and the lines of samples.jsonl."""
+"""A finished run -> the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalkit.budget import Budget, add, price
 from evalkit.metrics.base import LabelMetric
 from evalkit.metrics.prepared import options_of
-from evalkit.reading import in_order
-from evalkit.records import ENDED_EARLY, Generation, Outcome, Response, Sample, Usage
+from evalkit.records import ENDED_EARLY, Usage
 from evalkit.report.base import COMPLETE, WITH_FAILURES, Report
 from evalkit.report.classes import classes_of
 from evalkit.report.slices import slices_of
@@ -19,6 +19,7 @@ from evalkit.scoring import Resampling, combine_trials
 if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
     from evalkit.metrics.base import Metric
+    from evalkit.report.lines import Lines
     from evalkit.runner import Collected
     from evalkit.scoring import Scored
     from evalkit.task import Task
@@ -38,6 +39,7 @@ class Run:
     model: Model
     collected: Collected
     scored: Scored
+    lines: Lines
     config: Mapping[str, Any]
     seeds: Mapping[str, int]
     provenance: Mapping[str, Any]
@@ -87,11 +89,14 @@ def report_of(run: Run) -> Report:
         config=run.config,
         seeds=run.seeds,
         suite=run.suite,
-        slices=slices_of(sample_lines(run), run.scored.metrics, run.slices, run.resampling)
-        if run.slices
-        else {},
+        slices=_slices(run) if run.slices else {},
         classes=classes_by_family(run.scored),
     )
+
+
+def _slices(run: Run) -> dict[str, Any]:
+    lines = map(json.loads, run.lines.scored(run.scored.statistics))
+    return slices_of(lines, run.scored.metrics, run.slices, run.resampling)
 
 
 def status_of(failures: Mapping[str, int]) -> str:
@@ -140,97 +145,6 @@ def family_of(metric: Metric) -> dict[str, Any]:
         "maximum": metric.maximum,
         **({} if metric.unit is None else {"unit": metric.unit}),
     }
-
-
-def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
-    """Yield one line per sample and trial, in dataset order."""
-    statistics = run.scored.statistics
-    read = enumerate(run.scored.generations)
-    for raw, outcome in in_order(run.task.dataset.samples, run.collected.outcomes):
-        sample = run.task.asked(raw, outcome.trial)
-        place, generation = (None, None) if outcome.response is None else next(read)
-        line = _asked(sample, outcome)
-        if outcome.earlier:
-            line["turns"] = _turns(outcome, generation)
-        if generation is None:
-            line["failure"] = _failure(outcome)
-        else:
-            line["prediction"], line["output"] = generation.prediction, generation.response.text
-            if generation.unparsed is not None:
-                line["unparsed"] = generation.unparsed
-            line |= _answer(generation.response)
-            line["statistics"] = {family: numbers(rows[place]) for family, rows in statistics.items()}
-        line["cached"] = outcome.cached
-        line["request_key"] = outcome.request_key
-        yield line
-
-
-def _asked(sample: Sample, outcome: Outcome) -> dict[str, Any]:
-    """Return the part of a line that says what was asked."""
-    line: dict[str, Any] = {
-        "id": sample.id,
-        "trial": outcome.trial,
-        "hash": sample.hash,
-        "input": dict(sample.input),
-        "target": sample.target,
-    }
-    if sample.group is not None:
-        line["group"] = sample.group
-    if sample.metadata:
-        line["metadata"] = dict(sample.metadata)
-    if sample.added:
-        line["added"] = dict(sample.added)
-    line["prompt_sha256"] = outcome.prompt_hash
-    return line
-
-
-def _turns(outcome: Outcome, generation: Generation | None) -> list[dict[str, Any]]:
-    """Return what was answered to a conversation's questions before the last."""
-    turns = []
-    for place, one in enumerate(outcome.earlier):
-        assert one.response is not None  # a conversation goes on after answers only
-        prediction = None if generation is None else generation.earlier_predictions[place]
-        said = {"prediction": prediction, "output": one.response.text, **_answer(one.response)}
-        turns.append({**said, "cached": one.cached, "request_key": one.request_key})
-    return turns
-
-
-def _answer(response: Response) -> dict[str, Any]:
-    answer: dict[str, Any] = {}
-    for name in ("model", "system_fingerprint", "refusal", "tool_calls", "logprobs"):
-        value = getattr(response, name)
-        if value is not None:
-            answer[name] = value
-    answer["finish_reason"] = response.finish_reason
-    answer["usage"] = None if response.usage is None else _tokens(response.usage)
-    answer["latency"] = None if response.latency is None else round(response.latency, 6)
-    if response.time_to_first_token is not None:
-        answer["time_to_first_token"] = round(response.time_to_first_token, 6)
-    return answer
-
-
-def _tokens(usage: Usage) -> dict[str, int]:
-    """The same as `asdict`, which copies deeply."""
-    return {
-        "prompt": usage.prompt,
-        "completion": usage.completion,
-        "cached": usage.cached,
-        "reasoning": usage.reasoning,
-    }
-
-
-def _failure(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.failure is not None
-    return {
-        "kind": outcome.failure.kind,
-        "message": outcome.failure.message,
-        "attempts": outcome.failure.attempts,
-    }
-
-
-def numbers(row: Any) -> list[float]:
-    """Return a row of statistics as JSON; whole numbers as such, so that counts stay short and readable."""
-    return [int(value) if value.is_integer() else value for value in row.tolist()]
 
 
 def cost_of(

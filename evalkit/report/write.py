@@ -11,10 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from evalkit.errors import ReportError
 from evalkit.report.base import MARKDOWN, REPORT, RUNS, SAMPLES, Report
+from evalkit.report.lines import json_line
 
 
 def check_writable(results_dir: Path, task: str) -> None:
@@ -29,8 +28,8 @@ def check_writable(results_dir: Path, task: str) -> None:
         ) from error
 
 
-def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Path) -> Path:
-    """Write report.json, samples.jsonl and report.md; return the run's folder."""
+def write(report: Report, samples: Iterable[Mapping[str, Any] | bytes], results_dir: Path) -> Path:
+    """Write report.json, samples.jsonl (of lines or their JSON) and report.md; return the run's folder."""
     from evalkit.report.publication import SAMPLES as QUOTED
     from evalkit.report.publication import publication_of
     from evalkit.report.renderers.markdown import render
@@ -45,7 +44,7 @@ def write(report: Report, samples: Iterable[Mapping[str, Any]], results_dir: Pat
             folder.chmod(0o755)
             with (folder / SAMPLES).open("wb") as file:
                 for line in samples:
-                    file.write(_json_line(line))
+                    file.write(line if isinstance(line, bytes) else json_line(line))
                 _to_disk(file)
             _write_whole(folder / REPORT, (json_text(report.to_json()),))
             published = publication_of(replace(report, folder=folder), samples=QUOTED)
@@ -96,13 +95,6 @@ def _write_whole(path: Path, parts: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(parts)
         _to_disk(file)
-
-
-def _json_line(line: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a lone surrogate, which UTF-8 cannot spell, or an integer of more than 64 bits
-        return json.dumps(line, ensure_ascii=True).encode("ascii") + b"\n"
 
 
 def _to_disk(file: Any) -> None:
