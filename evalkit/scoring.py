@@ -180,9 +180,10 @@ def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray) -> Flo
     if (np.diff(numbers) < 0).any():
         order = np.argsort(numbers, kind="stable")
         rows, numbers = rows[order], numbers[order]
-    ends = np.flatnonzero(np.diff(numbers, append=-1)) + 1
-    if len(ends) == len(rows) and getattr(type(metric), "combine", None) is Metric.combine:
+    samples = int(numbers[-1]) + 1 if len(numbers) else 0
+    if samples == len(rows) and getattr(type(metric), "combine", None) is Metric.combine:
         return rows  # the mean of one
+    ends = np.flatnonzero(np.diff(numbers, append=-1)) + 1
     first = metric.combine(rows[: ends[0]])
     found = np.empty((len(ends), len(first)))
     found[0] = first

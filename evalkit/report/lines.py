@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from evalkit.report.line import line_of, numbers
-from evalkit.spool import Spool
+from evalkit.spool import SHORT, Spool
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
@@ -22,7 +22,7 @@ class Lines:
     """The lines of a run, in dataset order."""
 
     def __init__(self) -> None:
-        self._lines: Spool[bytes] = Spool()  # an answer's has no end yet
+        self._lines: Spool[bytes] = Spool(held=SHORT)  # that of an answer has no end yet
 
     def add(self, sample: Sample, outcome: Outcome, generation: Generation | None) -> None:
         """Take in the next outcome: its sample as it was asked, and what was read; None for a failure."""

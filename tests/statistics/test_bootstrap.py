@@ -72,9 +72,18 @@ def test_standard_error_of_the_mean_is_the_closed_form() -> None:
     assert np.std(replicates) == pytest.approx(1.41421, rel=4 / math.sqrt(2 * 50_000))
 
 
+@pytest.mark.parametrize("part", [None, 1, 3])
 @pytest.mark.parametrize("groups", [None, [0, 1, 1, 2], [0, 0, 1, 1], [0, 0, 0, 0]])
-def test_replicates_have_the_distribution_of_all_equally_likely_draws(groups: list[int] | None) -> None:
-    """Every draw of as many units as there are, with replacement, listed and aggregated in plain Python."""
+def test_replicates_have_the_distribution_of_all_equally_likely_draws(
+    groups: list[int] | None, part: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every draw of as many units as there are, with replacement, listed and aggregated in plain Python.
+
+    Also where they are so many that they are drawn in parts.
+    """
+    if part is not None:
+        monkeypatch.setattr("evalkit.statistics.bootstrap.BLOCK_BYTES", 8)
+        monkeypatch.setattr("evalkit.statistics.bootstrap.PART", part)
     values, sizes = [1.0, 5.0, 2.0, 4.0], [1.0, 2.0, 1.0, 1.0]
     units = [[0], [1], [2], [3]]
     if groups is not None:
@@ -152,6 +161,29 @@ def test_a_sample_larger_than_a_block_still_resamples() -> None:
     n = BLOCK_BYTES // 8 + 1
     (weights,) = resampling_weights(n, 1, 0)
     assert weights.sum() == n
+
+
+@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(500), 2)])
+def test_sums_of_many_samples_are_those_of_their_weights(
+    groups: NDArray[np.intp] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value of sums and one that needs every weight see the same draws, together and alone."""
+    monkeypatch.setattr("evalkit.statistics.bootstrap.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("evalkit.statistics.bootstrap.PART", 64)
+    rows = counted(np.random.default_rng(2).normal(size=1000).tolist())
+
+    def drawn(statistics: FloatArray, weights: FloatArray) -> FloatArray:
+        return np.asarray(weights @ (statistics[:, :1] ** 3) / weights.sum(axis=1, keepdims=True) ** 0.5)
+
+    weights = np.concatenate(list(resampling_weights(1000, 30, 6, groups)))
+    alone = bootstrap(mean, rows, resamples=30, seed=6, groups=groups)
+    assert alone == pytest.approx(mean(rows, weights), rel=1e-12)
+    for made, wanted in zip(
+        bootstrap_together([(mean, rows), (drawn, rows)], resamples=30, seed=6, groups=groups),
+        (mean(rows, weights), drawn(rows, weights)),
+        strict=True,
+    ):
+        assert made == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_seed_alone_decides() -> None:
