@@ -121,6 +121,7 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
         followed, places = places, array("Q")
         questions = asking.look_up(_noted(following(task, model, followed, asking.outcomes), places))
         tally.more(questions.choices)
+    asking.totals.complete()
     collected = Collected(asking.outcomes, asking.totals, executor.timing)
     if asking.stopped is not None:
         raise Stopped(asking.stopped, collected)

@@ -16,6 +16,7 @@ from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Us
 from evalkit.statistics.bootstrap import (
     Interval,
     bootstrap_together,
+    observed,
     percentile_interval,
     wilson_interval,
 )
@@ -245,7 +246,7 @@ def _aggregates(
     counts: Counts,
     confidence: float,
 ) -> list[Aggregate]:
-    values = metric.aggregate(by_sample, np.ones((1, len(by_sample))))[0].tolist()
+    values = observed(metric.aggregate, by_sample).tolist()
     ends: list[tuple[float | None, float | None, str]] = [(None, None, "none")] * len(values)
     if interval is not None:
         ends = _ends(metric, by_sample, values, interval, groups, confidence)

@@ -26,7 +26,7 @@ LOOKED_AT = 64  # the first records, and then one of so many, are pickled to kno
 FOUR_BYTES = 2**32 - 1
 # Records are pickled together: in half of the time that each takes alone, and one place in the file does for
 # all of them. Not too many: whoever wants one must unpickle its block.
-BLOCK = 2**14  # bytes
+BLOCK = 2**15  # bytes
 MOST = 64  # records
 OPENED = 32  # blocks that stay unpickled: answers come nearly, not quite, in the order that they are read in
 PIECE = 2**20  # bytes read or written at once

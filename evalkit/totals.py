@@ -13,7 +13,11 @@ TIMES = ("latency", "time_to_first_token")
 
 
 class Totals:
-    """What a report says of a run's requests, those of all turns of a conversation."""
+    """What a report says of a run's requests, those of all turns of a conversation.
+
+    `latencies` are quantiles of the seconds that answers took when they were asked, known once all are
+    there; empty when none is known.
+    """
 
     def __init__(self) -> None:
         self.requests = self.answered = self.cached = self.cut_off = self.refused = self.fresh = 0
@@ -21,6 +25,7 @@ class Totals:
         self.served: Counter[str] = Counter()
         self.fingerprints: Counter[str] = Counter()
         self.tokens = Tokens()
+        self.latencies: dict[str, float] = {}
         self._times = {name: array("d") for name in TIMES}
 
     def add(self, outcome: Outcome) -> None:
@@ -47,17 +52,15 @@ class Totals:
             "refused": self.refused,
         }
 
-    @property
-    def latencies(self) -> dict[str, float]:
-        """Quantiles of the seconds that answers took when they were asked; nothing when none is known."""
+    def complete(self) -> None:
+        """No more come: what the quantiles of times are made of is let go."""
         import numpy as np
 
-        found: dict[str, float] = {}
         for name, known in self._times.items():
             if known:
                 middle, late = np.quantile(known, [0.5, 0.95]).tolist()
-                found |= {f"{name}_p50": round(middle, 6), f"{name}_p95": round(late, 6)}
-        return found
+                self.latencies |= {f"{name}_p50": round(middle, 6), f"{name}_p95": round(late, 6)}
+        self._times = {}
 
     def _answer(self, response: Response) -> None:
         self.cut_off += response.finish_reason == "length"

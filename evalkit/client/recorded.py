@@ -10,7 +10,7 @@ from evalkit.client.base import Prices, Reply
 from evalkit.datasets.base import FieldMap, Source, identify, required
 from evalkit.errors import ModelError, RequestError
 from evalkit.records import Question, Request, Response, Sample, text_of
-from evalkit.spool import Places, Spool
+from evalkit.spool import SHORT, Places, Spool
 
 NAMED = 5  # ids spelled out in a message
 
@@ -43,7 +43,7 @@ class RecordedModel:
         self._output = output
         self._partial = partial
         self._trials, self._turns = trials, turns
-        self._ids, self._outputs = Places(), Spool[Any]()
+        self._ids, self._outputs = _Ids(), Spool[Any]()
         for row, identifier in identify(source, FieldMap(id=id_column)):
             self._ids.add(identifier)
             self._outputs.append(required(row, source.name, output, "model.output"))
@@ -135,3 +135,38 @@ class RecordedModel:
                     f'sample, "{self._ids[place]}" has {there}; '
                     "set trials=1, or record more"
                 )
+
+
+class _Ids:
+    """Ids in the order of the file, each of them once.
+
+    Samples mostly stand in the same order; a table of all is made only where they do not.
+    """
+
+    def __init__(self) -> None:
+        self._names: Spool[str] = Spool(held=SHORT)
+        self._table: Places | None = None
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, place: int) -> str:
+        return self._names[place]
+
+    def add(self, name: str) -> None:
+        """Give an id the next place."""
+        self._names.append(name)
+
+    def find(self, name: str) -> int | None:
+        """Return an id's place; None for one that is not there."""
+        if self._table is not None:
+            return self._table.find(name)
+        for place in (self._last, self._last + 1, 0):
+            if place < len(self._names) and self._names[place] == name:
+                self._last = place
+                return place
+        self._table = Places()
+        for one in self._names:
+            self._table.add(one)
+        return self._table.find(name)

@@ -122,6 +122,15 @@ def bootstrap_together(
     return [np.concatenate(found, axis=0) for found in blocks]
 
 
+def observed(aggregate: Aggregate, statistics: FloatArray) -> FloatArray:
+    """Return the (v,) values of (n, k) statistics, each sample counted once."""
+    if many(len(statistics)) and _add_up(aggregate, statistics):  # so many ones would be as large as a column
+        values = values_of_sums(aggregate, statistics.sum(axis=0, keepdims=True))
+    else:
+        values = aggregate(statistics, np.ones((1, len(statistics))))
+    return np.asarray(values[0])
+
+
 def _add_up(aggregate: Aggregate, statistics: FloatArray) -> bool:
     """Whether sums of statistics are enough, found by trying some that are spread over all."""
     some = statistics[:: len(statistics) // TRIED + 1]

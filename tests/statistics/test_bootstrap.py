@@ -18,6 +18,7 @@ from evalkit.statistics.bootstrap import (
     BLOCK_BYTES,
     bootstrap,
     bootstrap_together,
+    observed,
     percentile_interval,
     resampling_weights,
     wilson_interval,
@@ -184,6 +185,8 @@ def test_sums_of_many_samples_are_those_of_their_weights(
         strict=True,
     ):
         assert made == pytest.approx(wanted, rel=1e-12)
+    for value in (mean, drawn):
+        assert observed(value, rows) == pytest.approx(value(rows, np.ones((1, 1000)))[0], rel=1e-12)
 
 
 def test_the_seed_alone_decides() -> None:
