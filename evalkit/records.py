@@ -177,6 +177,17 @@ class Request:
         n = self.body.get("n", 1)
         return n if isinstance(n, int) else 1
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With the key, where it is known: to make it anew takes longer than to read all else."""
+        return _request, (self.server, self.endpoint, self.body, self.trial, self.__dict__.get("key"))
+
+
+def _request(server: str, endpoint: str, body: Mapping[str, Any], trial: int, key: str | None) -> Request:
+    made = Request(server, endpoint, body, trial)
+    if key is not None:
+        made.__dict__["key"] = key
+    return made
+
 
 @quickly_copied
 @dataclass(frozen=True, slots=True)

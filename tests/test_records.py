@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -159,3 +160,12 @@ def test_text_of_a_generation_is_none_only_when_unparsed() -> None:
 def test_records_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Sample("1", {}).id = "2"  # type: ignore[misc]
+
+
+def test_a_request_is_copied_with_its_key() -> None:
+    request = Request("server", "chat", {"model": "m", "messages": []}, 2)
+    assert pickle.loads(pickle.dumps(request)).__dict__.get("key") is None
+    key = request.key
+    copy = pickle.loads(pickle.dumps(request))
+    assert copy == request
+    assert copy.__dict__["key"] == key
