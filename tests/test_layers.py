@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "records", "search_path"},
     {"choices", "json_schema", "plugins", "images", "evaluate_modules", "spool"},
     {"tools", "tokens", "outcomes"},
-    {"statistics", "sandbox", "preprocess"},
+    {"totals", "statistics", "sandbox", "preprocess"},
     {"metrics"},
     {"prompts", "postprocess", "variations"},
     {"datasets"},
