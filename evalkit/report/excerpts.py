@@ -18,6 +18,8 @@ BLOCK = 256
 LONGEST = 2000
 """Characters of each text that is quoted; the whole of it is in samples.jsonl."""
 
+_Answer = tuple[Mapping[str, Any], Mapping[str, float]]  # a line of samples.jsonl and its values by name
+
 
 def worst(report: Report, most: Mapping[str | None, int]) -> dict[str | None, list[Excerpt]]:
     """Return the answers with the lowest value of each metric, at most so many; one pass over the samples.
@@ -25,31 +27,31 @@ def worst(report: Report, most: Mapping[str | None, int]) -> dict[str | None, li
     None stands for the first metric that scores single answers. Failed requests come first; equal answers
     stay in dataset order.
     """
-    found: dict[str | None, list[Excerpt]] = {name: [] for name in most}
     if not any(most.values()):
-        return found
+        return {name: [] for name in most}
+    found: dict[str | None, list[_Answer]] = {name: [] for name in most}
     scores = Scores(report)
-    for block in _excerpts(report, scores):
+    for block in _answers(report, scores):
         for name, kept in found.items():
             found[name] = heapq.nsmallest(most[name], chain(kept, block), key=_rank(scores, name))
-    return found
+    return {name: [excerpt(line, values) for line, values in kept] for name, kept in found.items()}
 
 
-def _rank(scores: Scores, name: str | None) -> Callable[[Excerpt], tuple[bool, float]]:
+def _rank(scores: Scores, name: str | None) -> Callable[[_Answer], tuple[bool, float]]:
     """Return the order: what failed, then the worst value, and what has none last."""
     higher = {column["name"]: column["higher"] for column in scores.columns}
     by = name if name is not None and name in higher else str(next(iter(higher), ""))
     sign = 1 if higher.get(by, True) else -1
-    return lambda one: (one.output is not None, sign * one.scores[by] if by in one.scores else math.inf)
+    return lambda one: ("output" in one[0], sign * one[1][by] if by in one[1] else math.inf)
 
 
-def _excerpts(report: Report, scores: Scores) -> Iterator[list[Excerpt]]:
-    """Yield the answers with their own values, a block at a time in dataset order."""
+def _answers(report: Report, scores: Scores) -> Iterator[list[_Answer]]:
+    """Yield the lines with their answers' own values, a block at a time in dataset order."""
     names = [column["name"] for column in scores.columns]
     for lines in _blocks(report.samples()):
         values = scores.values([line.get("statistics") for line in lines])
         yield [
-            excerpt(line, {name: one for name, one in zip(names, row or (), strict=False) if one is not None})
+            (line, {name: one for name, one in zip(names, row or (), strict=False) if one is not None})
             for line, row in zip(lines, values, strict=True)
         ]
 
