@@ -47,6 +47,7 @@ class Spool(Sequence[T], Generic[T]):
         self._bytes = 0
         self._file: _Blocks[T] | None = None
         self._stored = 0
+        self._latest: tuple[int, list[T]] = 0, []  # the block that was read last, and the place of its first
         self.extend(records)
 
     def append(self, record: T) -> None:
@@ -91,9 +92,13 @@ class Spool(Sequence[T], Generic[T]):
             if step == 1:
                 return list(self._from(start, stop))
             return [self[one] for one in range(start, stop, step)]
-        if not -len(self) <= place < len(self):
+        first, block = self._latest
+        if 0 <= place - first < len(block):  # whoever reads one often reads the next
+            return block[place - first]
+        count = len(self)
+        if not -count <= place < count:
             raise IndexError("no such record")
-        return self._one(place % len(self), self._file)
+        return self._one(place % count, self._file)
 
     def __iter__(self) -> Iterator[T]:
         if self._file is None:
@@ -103,7 +108,7 @@ class Spool(Sequence[T], Generic[T]):
     def _one(self, place: int, file: _Blocks[T]) -> T:
         if place >= self._stored:
             return self._memory[place - self._stored]
-        first, block = file.around(place)
+        self._latest = first, block = file.around(place)
         return block[place - first]
 
     def _from(self, start: int, stop: int) -> Iterator[T]:
