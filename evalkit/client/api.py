@@ -21,6 +21,7 @@ from evalkit.errors import ModelError, RequestError
 from evalkit.records import Question, Request, Response, Sample, canonical_json
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -78,6 +79,7 @@ class ApiModel:
         self._answered = False
         self._client: openai.AsyncOpenAI | None = None
         self._lane: Lane | None = None
+        self._first: asyncio.Event | None = None
         self._connecting = asyncio.Lock()
         self._cast: Any = None
         self._redaction = Redaction()
@@ -148,21 +150,37 @@ class ApiModel:
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return the body of an answer in one piece, and its headers."""
         content, headers = request_parts(body)
+        if self._first is None:
+            first = self._first = asyncio.Event()
+        else:
+            first = self._first
+            await first.wait()
         if self._lane is not None and (found := await self._lane.post(content, headers)) is not None:
             return found
         options: Any = {"headers": headers}
-        response = await client.post(
-            self._endpoint.path, content=content, cast_to=self._cast, options=options
-        )
-        if self._lane is None and self._client is client:
+        try:
+            response = await client.post(
+                self._endpoint.path, content=content, cast_to=self._cast, options=options
+            )
+        finally:
+            first.set()  # it may have failed before it was sent
+        return response.content, response.headers
+
+    async def _sent(self, request: httpx2.Request) -> None:
+        """The client sends a request now: all others may go by the lane, if it opens one."""
+        if self._lane is None and self._client is not None:
             self._lane = lane_for(
-                response,
+                request,
                 direct=self._address.on_this_machine,
                 connections=self._connections,
                 connect=self._connect_seconds,
-                timeout=self._timeout,
             )
-        return response.content, response.headers
+        if self._first is not None:
+            self._first.set()
+
+    async def _heard(self, response: httpx2.Response) -> None:
+        if self._lane is not None:
+            self._lane.heard(response)
 
     async def _streamed(
         self, client: openai.AsyncOpenAI, body: Mapping[str, Any]
@@ -209,7 +227,8 @@ class ApiModel:
             await lane.close()
         if client is not None:
             await client.close()
-        self._connecting = asyncio.Lock()  # the next run has an event loop of its own
+        # The next run has an event loop of its own.
+        self._connecting, self._first = asyncio.Lock(), None
 
     async def _ready(self) -> openai.AsyncOpenAI:
         """Connect once, however many requests come first."""
@@ -242,13 +261,18 @@ class ApiModel:
         self._redaction = Redaction(*secrets)
         remember(*secrets)
         hide_in_logs(CLIENT_LOGGER)
+        # A streamed answer is read by the client: no lane leads there.
+        hooks: Any = {} if self._stream else {"request": [self._sent], "response": [self._heard]}
         return {
             "max_retries": 0,
             "timeout": timeout,
             "default_headers": headers,
             "default_query": address.query,
             "http_client": openai.DefaultAioHttpClient(
-                limits=limits, timeout=timeout, trust_env=not address.on_this_machine
+                limits=limits,
+                timeout=timeout,
+                trust_env=not address.on_this_machine,
+                event_hooks=hooks,
             ),
         }
 

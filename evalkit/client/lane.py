@@ -1,8 +1,9 @@
 """The fast lane: a request like one that the official client has made, without what it does for each anew.
 
-The client makes the first request: address, authentication, every header are its own. What it sent is then
-sent again and again with other bodies, over the same kind of connection (aiohttp). Its work for one request
-(options, copies, URL, headers, response objects) costs several times what the request itself does.
+The client makes the first request: address, authentication, every header are its own. What it sends is then
+sent again and again with other bodies, over the same kind of connection (aiohttp), from the moment that it
+is on its way. Its work for one request (options, copies, URL, headers, response objects) costs several times
+what the request itself does.
 """
 
 from __future__ import annotations
@@ -25,32 +26,40 @@ UNDERSTOOD = "gzip, deflate"  # what aiohttp unpacks without further packages
 
 
 class Lane:
-    """Sends bodies to where `first`, a request of the official client's, went, and as it did."""
+    """Sends bodies to where `first`, a request of the official client's, goes, and as it does.
 
-    def __init__(self, first: httpx2.Request, *, connections: int, connect: float, timeout: float) -> None:
+    It has at most `connections` of its own, beside that request's.
+    """
+
+    def __init__(self, first: httpx2.Request, *, connections: int, connect: float) -> None:
         import aiohttp
         import httpx2
 
         kept = [(name, value) for name, value in first.headers.items() if name.lower() not in OWN]
-        self._headers = {**dict(kept), "accept-encoding": UNDERSTOOD}
         self._url, self._first = str(first.url), first
+        self.left = False
+        """Whether every request is the client's again."""
         # Which certificates are trusted is the official client's choice; reading them takes a while.
         trusted: Any = httpx2.create_ssl_context() if first.url.scheme == "https" else True
         self._session = aiohttp.ClientSession(
+            headers={**dict(kept), "accept-encoding": UNDERSTOOD},
             connector=aiohttp.TCPConnector(limit=connections, ssl=trusted),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout),
+            # The model's time limit is for the whole of a request: one for each read would never be reached.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def post(
         self, content: bytes | Pieces, headers: Mapping[str, str]
     ) -> tuple[bytes, Mapping[str, str]] | None:
-        """Return the body of an answer and its headers; None for a redirect, which is the client's to follow.
+        """Return the body of an answer and its headers; None where the client is to ask, as for a redirect.
 
         Raises what the client would for an error status; aiohttp's and the system's errors as they come.
         """
+        if self.left:
+            return None
         async with self._session.post(
-            self._url, data=content, headers={**self._headers, **headers}, allow_redirects=False
+            self._url, data=content, headers=headers, allow_redirects=False
         ) as response:
             body = await response.read()
         if response.status == OK:
@@ -74,6 +83,11 @@ class Lane:
         found = httpx2.Response(response.status, headers=headers, content=body, request=self._first)
         return openai.APIStatusError(f"Error code: {response.status} - {data}", response=found, body=shown)
 
+    def heard(self, response: httpx2.Response) -> None:
+        """Send nothing more where the request that opened it is led elsewhere: the client goes there."""
+        if response.request is self._first and response.has_redirect_location:
+            self.left = True
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
@@ -93,13 +107,11 @@ def watched() -> bool:
     )
 
 
-def lane_for(
-    response: httpx2.Response, *, direct: bool, connections: int, connect: float, timeout: float
-) -> Lane | None:
-    """Return the lane that a good response's request opens; None where every request is the client's.
+def lane_for(request: httpx2.Request, *, direct: bool, connections: int, connect: float) -> Lane | None:
+    """Return the lane that a request on its way opens; None where every request is the client's.
 
     `direct` says that no proxy leads to the server, whatever the environment names.
     """
-    if response.history or watched() or not (direct or not proxied()):
+    if watched() or not (direct or not proxied()):
         return None
-    return Lane(response.request, connections=connections, connect=connect, timeout=timeout)
+    return Lane(request, connections=connections, connect=connect)

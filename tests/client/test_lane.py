@@ -1,4 +1,4 @@
-"""Requests after the first: like the official client's, and read, refused and redirected alike."""
+"""Requests beside and after the first: like the official client's, read, refused and redirected alike."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import gzip
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_openai import FakeOpenAI, Fault, FaultPlan, Reply
-from runs import KEY, model_at, request_of
+from runs import KEY, KEY_ENV, model_at, request_of
 
 from evalkit.client.api import ApiModel
+from evalkit.client.chat import ChatCompletions
 from evalkit.errors import RequestError
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 def ask(model: ApiModel, *texts: str) -> list[str | RequestError]:
@@ -43,11 +47,37 @@ def opened(model: ApiModel) -> list[bool]:
     async def run() -> None:
         for text in "ab":
             await model.send(request_of(model, text))
-            seen.append(model._lane is not None)
+            seen.append(model._lane is not None and not model._lane.left)
         await model.close()
 
     asyncio.run(run())
     return seen
+
+
+class Counted(ApiModel):
+    """Counts what the official client sends; redirects are requests too."""
+
+    by_client = 0
+
+    async def _sent(self, request: httpx2.Request) -> None:
+        self.by_client += 1
+        await super()._sent(request)
+
+
+def counted(server: FakeOpenAI, *, stream: bool = False) -> Counted:
+    return Counted(
+        ChatCompletions(), name="gpt-4o", base_url=server.base_url, api_key_env=KEY_ENV, stream=stream
+    )
+
+
+async def text_of(model: ApiModel, text: str) -> str:
+    request = request_of(model, text)
+    return model.parse(request, (await model.send(request)).body).text
+
+
+async def together(model: ApiModel, *texts: str) -> list[str | BaseException]:
+    """Ask all texts at once; return each answer's text, or the error."""
+    return await asyncio.gather(*(text_of(model, text) for text in texts), return_exceptions=True)
 
 
 def told(error: str | RequestError) -> tuple[Any, ...]:
@@ -68,6 +98,69 @@ def test_later_requests_have_the_headers_of_the_first() -> None:
         assert set(headers.pop("accept-encoding").split(", ")) <= set(packed.split(", "))
         assert headers == first
     assert first["authorization"] == f"Bearer {KEY}"
+
+
+def test_requests_beside_the_first_wait_only_until_it_is_sent() -> None:
+    with FakeOpenAI(answer="ok") as server:
+        model = counted(server)
+
+        async def run() -> None:
+            with server.hold():
+                asked = asyncio.create_task(together(model, *"abcdefgh"))
+                await asyncio.to_thread(server.wait, in_flight=8)
+            assert await asked == ["ok"] * 8
+            await model.close()
+
+        asyncio.run(run())
+        assert (server.count, model.by_client) == (8, 1)
+        first, *others = [received.headers["authorization"] for received in server.requests]
+    assert others == [first] * 7
+
+
+@pytest.mark.parametrize("kind", ["401", "500", "drop_before", "garbage_wire"])
+def test_a_first_request_that_fails_fails_alone(kind: str) -> None:
+    plan = FaultPlan.matching("the first", Fault.named(kind))
+    with FakeOpenAI(answer="ok", faults=plan) as server:
+        model = model_at(server)
+
+        async def run() -> None:
+            failed, *answered = await together(model, "the first", *"bcd")
+            assert isinstance(failed, RequestError)
+            assert answered == ["ok"] * 3
+            assert await text_of(model, "e") == "ok"
+            await model.close()
+
+        asyncio.run(run())
+
+
+class NeverSent(Counted):
+    """Its first request comes to nothing before it is sent."""
+
+    async def _sent(self, request: httpx2.Request) -> None:
+        if not self.by_client:
+            self.by_client += 1
+            raise OSError("no file descriptors left")
+        await super()._sent(request)
+
+
+def test_nobody_waits_for_a_first_request_that_is_never_sent() -> None:
+    with FakeOpenAI(answer="ok") as server:
+        model = NeverSent(ChatCompletions(), name="gpt-4o", base_url=server.base_url, api_key_env=KEY_ENV)
+
+        async def run() -> None:
+            failed, *answered = await together(model, *"abcd")
+            assert isinstance(failed, RequestError)
+            assert answered == ["ok"] * 3
+            await model.close()
+
+        asyncio.run(run())
+        assert server.count == 3
+
+
+def test_a_streamed_answer_opens_no_lane() -> None:
+    with FakeOpenAI(answer="ok") as server:
+        model = counted(server, stream=True)
+        assert opened(model) == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +225,26 @@ def test_a_first_request_that_was_redirected_opens_no_lane() -> None:
         with FakeOpenAI(answer=elsewhere) as server:
             assert opened(model_at(server)) == [False, False]
             assert server.count == target.count == 2
+
+
+def test_requests_beside_a_first_that_is_redirected_are_so_too_and_then_the_client_s() -> None:
+    with FakeOpenAI(answer="there") as target:
+        elsewhere = Reply(
+            raw_body=b"", status=307, headers={"location": f"{target.base_url}/chat/completions"}
+        )
+        with FakeOpenAI(answer=elsewhere) as server:
+            model = counted(server)
+
+            async def run() -> None:
+                assert await together(model, *"abcd") == ["there"] * 4
+                before = server.count
+                assert await together(model, *"efgh") == ["there"] * 4
+                assert server.count - before == 4
+                await model.close()
+
+            asyncio.run(run())
+            assert (target.count, model.by_client) == (8, 16)
+    assert not any("authorization" in received.headers for received in target.requests)
 
 
 def test_a_packed_body_is_unpacked() -> None:
