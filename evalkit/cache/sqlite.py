@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ class SqliteCache:
         """Keep an answer; returns once its transaction is committed."""
         if self._read_only:
             raise CacheError(f"{self.path}: opened for reading only")
-        await self._writer.put(row_of(request, entry))
+        # Packed in the writer's thread: zstd and JSON would keep the event loop from its answers.
+        await self._writer.put(partial(row_of, request, entry))
 
     def close(self) -> None:
         """Write what is waiting and let go of the file; safe to call twice.

@@ -1,4 +1,4 @@
-"""The one thread that writes: it commits whatever is waiting, together, and then wakes who waits for it."""
+"""The one thread that writes: it packs and commits whatever is waiting, then wakes who waits for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    row: Row
+    pack: Callable[[], Row]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
 
@@ -45,18 +45,21 @@ class Writer:
         self._ended: CacheError | None = None
         self._unwritten: list[Row] = []
 
-    async def put(self, row: Row) -> None:
-        """Write a row; returns once its transaction is committed."""
+    async def put(self, pack: Callable[[], Row]) -> None:
+        """Write the row that `pack` makes in the writer's thread; returns once its transaction is committed.
+
+        Raises what `pack` raises.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         with self._lock:
             if self._ended is not None:
-                self._unwritten.append(row)
+                self._unwritten.append(pack())
                 raise self._ended
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, name="evalkit-cache", daemon=True)
                 self._thread.start()
-            self._queue.put(_Put(row, loop, done))
+            self._queue.put(_Put(pack, loop, done))
         await done
 
     def close(self, ended: CacheError) -> Sequence[Row]:
@@ -79,7 +82,8 @@ class Writer:
                 open_for_more = True
                 while open_for_more:
                     batch, open_for_more = self._waiting()
-                    self._settle(batch, self._commit(connection, batch))
+                    batch, rows = self._packed(batch)
+                    self._settle(batch, rows, self._commit(connection, rows))
         except Exception as error:  # noqa: BLE001 - whatever ended it, its waiters hear of it
             self._abandon(self._trouble(error))
 
@@ -90,7 +94,7 @@ class Writer:
         while not self._queue.empty():
             put = self._queue.get()
             if put is not None:
-                self._settle([put], error)
+                self._settle(*self._packed([put]), error)
 
     def _waiting(self) -> tuple[list[_Put], bool]:
         batch: list[_Put] = []
@@ -102,10 +106,23 @@ class Writer:
             put = self._queue.get()
         return batch, False
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Put]) -> Exception | None:
+    def _packed(self, batch: list[_Put]) -> tuple[list[_Put], list[Row]]:
+        """Return what can be written, and its rows; whoever waits for anything else hears why not."""
+        good, rows = [], []
+        for put in batch:
+            try:
+                row = put.pack()
+            except Exception as error:  # noqa: BLE001 - raised where the answer came in
+                _tell(put.loop, [put.done], error)
+            else:
+                good.append(put)
+                rows.append(row)
+        return good, rows
+
+    def _commit(self, connection: sqlite3.Connection, rows: list[Row]) -> Exception | None:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(REPLACE, [put.row for put in batch])
+            connection.executemany(REPLACE, rows)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - handed to the waiters, who raise it
             with suppress(sqlite3.Error):
@@ -113,17 +130,16 @@ class Writer:
             return error
         return self._moved()
 
-    def _settle(self, batch: list[_Put], error: Exception | None) -> None:
+    def _settle(self, batch: list[_Put], rows: list[Row], error: Exception | None) -> None:
         """Wake everybody whose answer is on disk (or could not be put there), once per event loop."""
         if error is not None and not isinstance(error, sqlite3.IntegrityError):  # such a row fits nowhere
-            self._unwritten += [put.row for put in batch]
+            self._unwritten += rows
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
         for put in batch:
             by_loop.setdefault(put.loop, []).append(put.done)
         said = None if error is None else self._trouble(error)
         for loop, futures in by_loop.items():
-            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, futures, said)
+            _tell(loop, futures, said)
 
 
 def write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -138,7 +154,15 @@ def write(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         raise
 
 
-def _resolve(futures: list[asyncio.Future[None]], error: CacheError | None) -> None:
+def _tell(
+    loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]], error: Exception | None
+) -> None:
+    """Wake who waits in a loop."""
+    with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        loop.call_soon_threadsafe(_resolve, futures, error)
+
+
+def _resolve(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
     for future in futures:
         if future.done():  # its waiter was cancelled
             continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Coroutine
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from evalkit.cache.base import Entry
 from evalkit.cache.sqlite import SqliteCache
 from evalkit.cache.writer import BATCH
 from evalkit.errors import CacheError
+from evalkit.records import Request
 
 
 def commits(path: Path) -> int:
@@ -187,6 +190,39 @@ def test_bad_row_is_an_error_and_the_writer_goes_on(cache: SqliteCache) -> None:
     with pytest.raises(CacheError):
         put_all(cache, (request(1), Entry(b"x", float("nan"))))
     put_all(cache, (request(1), Entry(b"x", 0.0)))
+
+
+def test_what_cannot_be_packed_is_told_to_its_caller_alone(cache: SqliteCache) -> None:
+    """JSON has no NaN: such a request has no key. Those that are written with it do not suffer."""
+    requests = [request(1), Request("http://host/v1", "chat.completions", {"n": math.nan}), request(2)]
+
+    async def put() -> list[Any]:
+        waiting = (cache.put(one, Entry(b"x", 0.0)) for one in requests)
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+
+    first, error, last = asyncio.run(put())
+    assert isinstance(error, ValueError)
+    assert (first, last) == (None, None)
+    assert found(cache.path, [request(1), request(2)]) == [b"x", b"x"]
+
+
+class Watched(Request):
+    """Remembers which thread asked for its key."""
+
+    @property
+    def key(self) -> str:
+        self.threads.append(threading.current_thread().name)
+        return super().key
+
+    @cached_property
+    def threads(self) -> list[str]:
+        return []
+
+
+def test_packing_is_not_done_in_the_event_loop(cache: SqliteCache) -> None:
+    asked = Watched("http://host/v1", "chat.completions", {"n": 1})
+    put_all(cache, (asked, Entry(b"x", 0.0)))
+    assert asked.threads == ["evalkit-cache"]
 
 
 def test_close_writes_what_waits(path: Path) -> None:
