@@ -5,13 +5,36 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 from evalkit.errors import ConfigError, EvalkitError, did_you_mean
 
 ALLOW_VARIABLE = "EVALKIT_PLUGINS"
 OURS = "evalkit"
+
+T = TypeVar("T")
+
+
+class Classes(Mapping[str, type[T]]):
+    """A package's classes by the names that settings have for them, each imported when it is looked up.
+
+    `where` says for each name the module and the class in it: `{"label": "label.Label"}`.
+    """
+
+    def __init__(self, package: str, where: Mapping[str, str]) -> None:
+        self._package, self._where = package, where
+
+    def __getitem__(self, name: str) -> type[T]:
+        module, _, cls = self._where[name].rpartition(".")
+        found: type[T] = getattr(importlib.import_module(f"{self._package}.{module}"), cls)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
+    def __len__(self) -> int:
+        return len(self._where)
 
 
 def allowed_packages() -> list[str]:

@@ -10,17 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import ConfigError
-from evalkit.postprocess import (
-    STEPS,
-    FirstLine,
-    JsonField,
-    Label,
-    Pipeline,
-    Regex,
-    Step,
-    Strip,
-    Unparsed,
-)
+from evalkit.postprocess import STEPS, Pipeline, Step, Unparsed
+from evalkit.postprocess.json_field import JsonField
+from evalkit.postprocess.label import Label
+from evalkit.postprocess.text import FirstLine, Regex, Strip
 
 SENTIMENT = Label(
     labels=["positive", "negative", "neutral"],

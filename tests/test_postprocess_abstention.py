@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.errors import ConfigError
-from evalkit.postprocess import Abstention
+from evalkit.postprocess.abstention import Abstention
 
 
 @pytest.mark.parametrize(

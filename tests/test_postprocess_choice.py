@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.errors import DatasetError
-from evalkit.postprocess import Choice, ChoiceLogprobs, Context, Unparsed
+from evalkit.postprocess import Context, Unparsed
+from evalkit.postprocess.choice import Choice, ChoiceLogprobs
 from evalkit.records import Response, Sample
 
 RIVERS = ["the Rhine", "the Danube", "the Volga", "the Elbe"]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.postprocess import Code, Unparsed
+from evalkit.postprocess import Unparsed
+from evalkit.postprocess.code import Code
 
 WHOLE = "def f(x):\n    return x"
 

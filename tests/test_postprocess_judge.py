@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from evalkit.errors import ConfigError
-from evalkit.postprocess import Context, Preference, Score, Scores, Unparsed
+from evalkit.postprocess import Context, Unparsed
+from evalkit.postprocess.preference import Preference, Scores
+from evalkit.postprocess.score import Score
 from evalkit.records import Response, Sample
 
 

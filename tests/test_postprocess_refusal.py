@@ -6,8 +6,9 @@ import pytest
 
 from evalkit.errors import ConfigError
 from evalkit.plugins import construct
-from evalkit.postprocess import Choice, Context, Pipeline, Refusal, Unparsed
-from evalkit.postprocess.refusal import refuses
+from evalkit.postprocess import Context, Pipeline, Unparsed
+from evalkit.postprocess.choice import Choice
+from evalkit.postprocess.refusal import Refusal, refuses
 from evalkit.reading import generate
 from evalkit.records import Outcome, Response, Sample
 

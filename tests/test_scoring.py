@@ -16,7 +16,9 @@ from evalkit.metrics.accuracy import Accuracy
 from evalkit.metrics.base import BATCH, MeanMetric, Metric
 from evalkit.metrics.bleu import Bleu
 from evalkit.metrics.exact_match import ExactMatch
-from evalkit.postprocess import Label, Pipeline, Strip
+from evalkit.postprocess import Pipeline
+from evalkit.postprocess.label import Label
+from evalkit.postprocess.text import Strip
 from evalkit.prompts import Prompt
 from evalkit.reading import generate
 from evalkit.records import Aggregate, Failure, Generation, Outcome, Response, Sample

@@ -1,65 +1,34 @@
 """Post-processing: named steps that turn a response into a prediction, or say why they cannot.
 
 In a config a step is its name (`strip`), or its name with options (`regex: {pattern: …}`). A new step is a
-file in this room and a line here.
+file in this room and a line here; only the steps of a run are imported.
 """
 
-from evalkit.postprocess.abstention import Abstention
+from collections.abc import Mapping
+
+from evalkit.plugins import Classes
 from evalkit.postprocess.base import Context, Pipeline, Step, Unparsed
-from evalkit.postprocess.choice import Choice, ChoiceLogprobs
-from evalkit.postprocess.code import Code
-from evalkit.postprocess.json_field import JsonField
-from evalkit.postprocess.json_value import JsonValue
-from evalkit.postprocess.label import Label
-from evalkit.postprocess.number import Number
-from evalkit.postprocess.preference import Preference, Scores
-from evalkit.postprocess.refusal import Refusal
-from evalkit.postprocess.score import Score
-from evalkit.postprocess.text import FirstLine, Regex, Strip
-from evalkit.postprocess.tool_calls import ToolCalls
 
-STEPS: dict[str, type[Step]] = {
-    step.name: step
-    for step in (
-        Choice,
-        ChoiceLogprobs,
-        Abstention,
-        Code,
-        FirstLine,
-        JsonField,
-        JsonValue,
-        Label,
-        Number,
-        Refusal,
-        Preference,
-        Regex,
-        Score,
-        Scores,
-        Strip,
-        ToolCalls,
-    )
-}
+STEPS: Mapping[str, type[Step]] = Classes(
+    __name__,
+    {
+        "choice": "choice.Choice",
+        "choice_logprobs": "choice.ChoiceLogprobs",
+        "abstention": "abstention.Abstention",
+        "code": "code.Code",
+        "first_line": "text.FirstLine",
+        "json_field": "json_field.JsonField",
+        "json": "json_value.JsonValue",
+        "label": "label.Label",
+        "number": "number.Number",
+        "refusal": "refusal.Refusal",
+        "preference": "preference.Preference",
+        "regex": "text.Regex",
+        "score": "score.Score",
+        "scores": "preference.Scores",
+        "strip": "text.Strip",
+        "tool_calls": "tool_calls.ToolCalls",
+    },
+)
 
-__all__ = [
-    "STEPS",
-    "Abstention",
-    "Choice",
-    "ChoiceLogprobs",
-    "Code",
-    "Context",
-    "FirstLine",
-    "JsonField",
-    "JsonValue",
-    "Label",
-    "Number",
-    "Pipeline",
-    "Preference",
-    "Refusal",
-    "Regex",
-    "Score",
-    "Scores",
-    "Step",
-    "Strip",
-    "ToolCalls",
-    "Unparsed",
-]
+__all__ = ["STEPS", "Context", "Pipeline", "Step", "Unparsed"]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.errors import ConfigError
-from evalkit.plugins import named
+from evalkit.plugins import Classes, named
 from evalkit.preprocess.base import Pipeline, Step
-from evalkit.preprocess.budget import Chunks, Truncate
-from evalkit.preprocess.segment import Segment
-from evalkit.preprocess.sentences import Sentences
-from evalkit.preprocess.spelling import Lower, Strip, Unicode, WhiteSpace
-from evalkit.preprocess.words import StopWords, Words
 
-STEPS: dict[str, type[Step]] = {
-    step.name: step
-    for step in (Strip, WhiteSpace, Unicode, Lower, Sentences, Words, StopWords, Segment, Truncate, Chunks)
-}
+STEPS: Mapping[str, type[Step]] = Classes(
+    "evalkit.preprocess",
+    {
+        "strip": "spelling.Strip",
+        "whitespace": "spelling.WhiteSpace",
+        "unicode": "spelling.Unicode",
+        "lower": "spelling.Lower",
+        "sentences": "sentences.Sentences",
+        "words": "words.Words",
+        "stop_words": "words.StopWords",
+        "segment": "segment.Segment",
+        "truncate": "budget.Truncate",
+        "chunks": "budget.Chunks",
+    },
+)
 
 
 def build(steps: Any, setting: str) -> Pipeline:

@@ -12,7 +12,7 @@ from sandboxed import need_sandbox
 
 from evalkit.errors import MetricError
 from evalkit.metrics.code import PassAtK, pass_at_k, program_of
-from evalkit.postprocess import Code
+from evalkit.postprocess.code import Code
 from evalkit.records import Generation, Response, Sample
 from evalkit.search_path import shipped
 

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 from evalkit.errors import MetricError
 from evalkit.metrics.fields import Fields
-from evalkit.postprocess import JsonValue, Unparsed
+from evalkit.postprocess import Unparsed
+from evalkit.postprocess.json_value import JsonValue
 from evalkit.records import Generation, Response, Sample
 from evalkit.search_path import shipped
 

@@ -13,7 +13,8 @@ from metrics.material import generation, samples, values_of
 
 from evalkit.errors import ConfigError, MetricError
 from evalkit.metrics.numeric_match import NumericMatch, whole_number
-from evalkit.postprocess import Number, Unparsed
+from evalkit.postprocess import Unparsed
+from evalkit.postprocess.number import Number
 from evalkit.search_path import shipped
 
 
