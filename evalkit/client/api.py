@@ -250,6 +250,8 @@ class ApiModel:
         import httpx2
         import openai
 
+        from evalkit.client.certificates import TrustedLater
+
         self._cast = httpx2.Response
         limits = httpx2.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
         timeout = httpx2.Timeout(self._timeout, connect=self._connect_seconds)
@@ -269,6 +271,7 @@ class ApiModel:
             "default_headers": headers,
             "default_query": address.query,
             "http_client": openai.DefaultAioHttpClient(
+                verify=TrustedLater() if address.url.startswith("http:") else True,
                 limits=limits,
                 timeout=timeout,
                 trust_env=not address.on_this_machine,
