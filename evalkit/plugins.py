@@ -82,6 +82,9 @@ def plugin(target: Any, setting: str, needs: Collection[str] = (), *, ours: bool
 
 def takes(cls: type) -> Mapping[str, inspect.Parameter]:
     """Return the options of a class by name."""
+    own = cls.__mro__[:-1]
+    if not any(name in vars(one) for one in own for name in ("__init__", "__new__")):
+        return {}  # inspect would parse what object says of itself in its docstring
     return {
         name: one
         for name, one in inspect.signature(cls).parameters.items()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,9 @@ def _libraries() -> dict[str, str | None]:
 
 def _version(package: str) -> str | None:
     try:
-        return version(package)
+        told = distribution(package).read_text("METADATA")
     except PackageNotFoundError:
         return None
+    # importlib's own `version` parses all of it as a mail, the long description too: a millisecond each.
+    found = re.search(r"^Version: *(.+?) *$", told or "", re.MULTILINE)
+    return found[1] if found else None
