@@ -19,7 +19,6 @@ EvalkitError                  exit code
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -118,6 +117,8 @@ class RequestError(EvalkitError):
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ` (did you mean "x"?)` for the nearest choice, or an empty string."""
+    import difflib
+
     folded = {choice.casefold(): choice for choice in choices}
     near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return f' (did you mean "{folded[near[0]]}"?)' if near else ""

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from evalkit.client.base import Keyed
 from evalkit.errors import ConfigError
-from evalkit.report.slices import SETTING, check_columns, facts_of
 from evalkit.report.write import check_writable
 from evalkit.scoring import check_metrics
 
@@ -47,6 +46,8 @@ def check_run(
         )
     metrics = check_metrics(task, logprobs=logprobs, store=store)
     if slices:
+        from evalkit.report.slices import SETTING, check_columns, facts_of
+
         facts = [facts_of(one.input, one.metadata) for one in task.dataset.samples]
         check_columns(slices, facts, SETTING)
     check_writable(results_dir, task.name)

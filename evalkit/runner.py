@@ -15,7 +15,6 @@ import numpy as np
 from evalkit.asking import following, jobs_of
 from evalkit.cache import flight
 from evalkit.cache.base import Cache, Entry, Mode
-from evalkit.cache.explain import nearest
 from evalkit.client.base import Model, Reply, answers_in
 from evalkit.errors import ReplayMiss, RequestError, RunStopped
 from evalkit.executors.base import Executor, Job, outcomes_of
@@ -366,6 +365,8 @@ def _outcomes(job: Job, model: Model, entry: Entry) -> list[Outcome]:
 def _replay_miss(missing: Sequence[Job], count: int, cache: Cache | None) -> ReplayMiss:
     named = ", ".join(f"{job.sample_id} ({job.request.key[:12]})" for job in missing)
     more = f" and {count - NAMED} more" if count > NAMED else ""
+    from evalkit.cache.explain import nearest
+
     first = missing[0]
     near = None if cache is None else nearest(first.request, cache.alike(first.request))
     differs = "" if near is None else f"; nearest to {first.sample_id} is {near.key[:12]}: {near}"

@@ -13,20 +13,13 @@ from evalkit.errors import MetricError
 from evalkit.metrics.base import Metric, sees_all, statistics_of
 from evalkit.reading import Counts, Hear, Reading, Scorable, unheard
 from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
-from evalkit.statistics.bootstrap import (
-    Interval,
-    bootstrap_together,
-    observed,
-    percentile_interval,
-    wilson_interval,
-)
-from evalkit.statistics.cluster import number_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from evalkit.cache.scores import ScoreStore
     from evalkit.metrics.base import FloatArray
+    from evalkit.statistics.bootstrap import Interval
 
     IndexArray = NDArray[np.intp | np.intc]
 
@@ -70,6 +63,8 @@ def score(
     With `store`, rows that were made of the same texts before are looked up there. Metrics are `bound` to the
     data here unless they are already. `hear` is told of every outcome as it is read.
     """
+    from evalkit.statistics.cluster import number_groups
+
     rows_of = statistics_of if store is None else store.rows
     metrics = {
         family: one if bound else one.bind(task.dataset.samples) for family, one in task.metrics.items()
@@ -220,6 +215,8 @@ def aggregate_all(
     resampling: Resampling,
 ) -> list[Aggregate]:
     """Return the values of several metrics in order, each as by `aggregate`; the samples are drawn once."""
+    from evalkit.statistics.bootstrap import bootstrap_together, percentile_interval
+
     drawn = [place for place, (metric, _) in enumerate(families) if getattr(metric, "per_sample", True)]
     replicates = bootstrap_together(
         [(families[place][0].aggregate, families[place][1]) for place in drawn],
@@ -246,6 +243,8 @@ def _aggregates(
     counts: Counts,
     confidence: float,
 ) -> list[Aggregate]:
+    from evalkit.statistics.bootstrap import observed
+
     values = observed(metric.aggregate, by_sample).tolist()
     ends: list[tuple[float | None, float | None, str]] = [(None, None, "none")] * len(values)
     if interval is not None:
@@ -279,6 +278,8 @@ def _ends(
     confidence: float,
 ) -> list[tuple[float | None, float | None, str]]:
     """Return low, high and method of each value's interval."""
+    from evalkit.statistics.bootstrap import wilson_interval
+
     found: list[tuple[float | None, float | None, str]] = []
     for value, low, high in zip(values, interval.low.tolist(), interval.high.tolist(), strict=True):
         if low == high and _is_proportion(metric, by_sample, value):

@@ -46,13 +46,15 @@ def build_passages(
 def build_dataset(config: DatasetConfig) -> Dataset:
     """Read the data; DatasetError names file, line and remedy."""
     from evalkit.datasets.base import FieldMap, load
-    from evalkit.datasets.fields import with_fields
     from evalkit.datasets.paths import name_of
-    from evalkit.datasets.where import Where
 
     if config.limit is not None and config.limit < 1:
         raise ConfigError(f"dataset.limit={config.limit}: must be at least 1 (null for all)")
-    where = None if config.where is None else Where(config.where)
+    where = None
+    if config.where is not None:
+        from evalkit.datasets.where import Where
+
+        where = Where(config.where)
     source = build_source(config)
     labels = {text_of(spelling): label for spelling, label in config.labels.items()}
     columns = _columns(config.input)
@@ -60,17 +62,22 @@ def build_dataset(config: DatasetConfig) -> Dataset:
     dataset = load(source, fields, config.limit, where=where, shuffle=config.shuffle)
     origin = dataset.origin or ({} if config.path is None else {"path": config.path})
     made = build_fields(config.preprocess)
+    if made:
+        from evalkit.datasets.fields import with_fields
+
+        dataset = replace(dataset, samples=with_fields(dataset.samples, made))
     return replace(
         dataset,
         name=config.name or getattr(source, "title", None) or name_of(config.path),
         origin=origin,
-        samples=with_fields(dataset.samples, made) if made else dataset.samples,
         preprocess={name: one.told(name) for name, one in made.items()},
     )
 
 
 def build_fields(config: Mapping[str, Any]) -> dict[str, Field]:
     """Return the fields that pre-processing adds: `{field: steps}`, `{field: {from: …, steps: …}}`."""
+    if not config:
+        return {}
     from evalkit.datasets.fields import SETTING, Field
     from evalkit.preprocess.steps import build
 

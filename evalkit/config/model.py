@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import search_path
 from evalkit.config.schema import ModelConfig, RunConfig
 from evalkit.errors import ConfigError, did_you_mean
-from evalkit.plugins import construct, plugin, takes
+from evalkit.plugins import Classes, construct, plugin, takes
 
 if TYPE_CHECKING:
     from evalkit.client.base import Model, Prices
@@ -18,7 +18,14 @@ RESERVED = {
     *("model", "messages", "prompt", "input", "instructions"),
     *("stream", "stream_options", "response_format", "tools"),
 }
-ENDPOINTS = ("chat", "completions", "responses")
+ENDPOINTS: Mapping[str, type[Any]] = Classes(
+    "evalkit.client",
+    {
+        "chat": "chat.ChatCompletions",
+        "completions": "completions.Completions",
+        "responses": "responses.Responses",
+    },
+)
 # What the runner calls; a class without these would fail in the middle of a run.
 MODEL = ("check", "request", "parse", "send", "close")
 
@@ -121,16 +128,11 @@ def trials_of(config: RunConfig) -> int:
 
 
 def _endpoint(name: str) -> Any:
-    from evalkit.client.chat import ChatCompletions
-    from evalkit.client.completions import Completions
-    from evalkit.client.responses import Responses
-
     if name not in ENDPOINTS:
         raise ConfigError(
             f'model.endpoint="{name}"{did_you_mean(name, ENDPOINTS)}: there is {", ".join(ENDPOINTS)}'
         )
-    made = {"chat": ChatCompletions, "completions": Completions, "responses": Responses}
-    return made[name]()
+    return ENDPOINTS[name]()
 
 
 def build_endpoints() -> dict[str, Any]:

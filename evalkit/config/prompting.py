@@ -62,11 +62,11 @@ def build_fewshot(
     The samples have no passages yet, so that an example that asks the same is known; with `lookup` each
     example gets its own.
     """
-    from evalkit.datasets.fewshot import Shots, choose
-
     settings = config.fewshot
     if settings.k == 0:
         return prompt, None
+    from evalkit.datasets.fewshot import Shots, choose
+
     pool_config = pool_of(config.dataset, settings)
     pool = build_dataset(pool_config)
     shots = Shots(settings.k, settings.seed, settings.balanced)

@@ -9,7 +9,6 @@ from typing import Any
 from evalkit.errors import PromptError
 from evalkit.images import parse
 from evalkit.records import Message, Sample
-from evalkit.tools import definitions
 
 SPEAKERS = ("system", "developer", "user", "assistant", "tool")
 
@@ -87,6 +86,8 @@ def tools_in(
     found = field_of(tools, "tools", sample, prompt) if isinstance(tools, str) else tools
     if found is None:
         return ()
+    from evalkit.tools import definitions
+
     where = f'prompt {prompt}, sample "{sample.id}", {tools}' if named else f"prompt {prompt}"
     try:
         return definitions(found)
