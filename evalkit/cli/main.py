@@ -38,6 +38,9 @@ BUG = 70  # sysexits' EX_SOFTWARE: Python's own 1 would read as a regression
 # What a run allocates, modules first and then records, lives to its end: to look at all of it again and
 # again, as Python's own 700 has it, takes a tenth of a run's CPU.
 COLLECT = (500_000, 10, 100)
+# numpy's OpenBLAS starts a thread for each core, and each keeps its core busy for 2**26 cycles before it
+# sleeps, when it is started and after every product: that is CPU, and other work waits for the core.
+BLAS_SLEEP = ("OPENBLAS_THREAD_TIMEOUT", "4")  # 2**4 cycles
 COMPLETE = "__complete"  # asked by the shells' scripts
 
 HELP = """evalkit: evaluate GPT-4-class models with numbers a reviewer can trust
@@ -68,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     if argv is None:  # the process is ours
         gc.set_threshold(*COLLECT)
+        os.environ.setdefault(*BLAS_SLEEP)
     words = list(sys.argv[1:] if argv is None else argv)
     debug = _take_flag(words, "--debug")
     if isinstance(sys.stdout, TextIOWrapper):  # a pipe may be ASCII, a text may hold what UTF-8 cannot spell
