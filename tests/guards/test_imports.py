@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,38 @@ import json, sys
 from evalkit.cli.main import main
 code = main(sys.argv[1:])
 print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
+"""
+# What is loaded when the first connection is made; plain HTTP needs nobody's certificates.
+FIRST = """
+import json, ssl, sys
+seen = []
+def look(event, args):
+    if event == "socket.connect" and not seen:
+        seen.extend(sys.modules)
+def read(*args, **kwargs):
+    sys.exit("certificates were read")
+sys.addaudithook(look)
+ssl.SSLContext.load_verify_locations = read
+from evalkit.cli.main import main
+code = main(sys.argv[1:])
+print(json.dumps([code, seen]), file=sys.stderr)
+"""
+# Our own modules that a plain run needs before its first request: 117, and some to grow by.
+OURS = 122
+LATER = {
+    *("difflib", "evalkit.json_schema", "evalkit.tools", "evalkit.cache.explain"),
+    *("evalkit.client.completions", "evalkit.client.responses", "evalkit.metrics.numbers"),
+    *("evalkit.datasets.fewshot", "evalkit.datasets.fields", "evalkit.datasets.where"),
+    *("evalkit.statistics", "evalkit.report.slices", "evalkit.report.make", "evalkit.report.publication"),
+}
+STEPS = {"evalkit.postprocess.base", "evalkit.postprocess.text"}
+STEPS |= {"evalkit.preprocess.base", "evalkit.preprocess.steps"}
+SPIN = """
+import os, sys
+from evalkit.cli.main import main
+sys.argv = ["evalkit", "--version"]
+main()
+print(os.environ["OPENBLAS_THREAD_TIMEOUT"])
 """
 KEPT = """
 import json, sys
@@ -80,6 +112,21 @@ def test_showing_the_settings_imports_only_what_composes_them(asked: Sequence[st
     assert not names & (HEAVY | RUNNING)
 
 
+def test_before_the_first_request_only_what_it_needs_is_imported(
+    asked: Sequence[str], tmp_path: Path
+) -> None:
+    plain = ("metrics=[exact_match]", "task.postprocess=[strip]", "dataset.limit=4")
+    code, names = loaded(FIRST, [*asked, *plain], tmp_path)
+    assert code == 0
+    assert "openai" in names
+    assert not {name.partition(".")[0] for name in names} & (DATA | SCORING | OTHERS)
+    assert not names & LATER
+    assert {
+        name for name in names if name.startswith(("evalkit.postprocess.", "evalkit.preprocess."))
+    } <= STEPS
+    assert len([name for name in names if name.startswith("evalkit")]) <= OURS
+
+
 def test_a_run_from_the_cache_imports_neither_client_nor_data_libraries(
     evalkit: Commands, asked: Sequence[str]
 ) -> None:
@@ -123,3 +170,13 @@ def test_kept_scores_import_no_library_of_a_metric(tmp_path: Path) -> None:
     scored, names = loaded(KEPT, [path], tmp_path)
     assert scored == 0
     assert not names & HEAVY
+
+
+@pytest.mark.parametrize(("own", "used"), [({}, "4"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")])
+def test_numpy_s_threads_sleep_when_they_have_no_work(own: Mapping[str, str], used: str) -> None:
+    """Unless the user says otherwise; by themselves they keep their cores busy for 30 ms and more."""
+    env = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"}
+    done = subprocess.run(
+        [sys.executable, "-c", SPIN], env={**env, **own}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == used
