@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from evalkit.cache import layout
 from evalkit.cache.migration import migrate
@@ -23,12 +24,26 @@ SELECT id, key, server_of(request) AS server, model_of(request) AS model, text_o
 request, body, sha256_of(body) AS sha256, latency, created FROM main.entries"""
 
 
+class _Connection(sqlite3.Connection):
+    """Says that a schema is damaged where Python cannot decode what SQLite quotes of it."""
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        """Run one statement."""
+        try:
+            return super().execute(*args)
+        except UnicodeDecodeError:
+            error = sqlite3.DatabaseError("malformed database schema")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error from None
+
+
 def connect(path: Path, mode: str, patience: float) -> sqlite3.Connection:
     """Connect with `mode` as SQLite's URIs spell it (`rw`, `rwc`, `ro`, `ro&immutable=1`)."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         timeout=patience,
         isolation_level=None,
+        factory=_Connection,
         uri=True,
         check_same_thread=False,  # a run in a notebook has a thread of its own; nobody reads from two at once
     )

@@ -109,6 +109,18 @@ def test_no_damage_gives_a_wrong_answer_or_loses_the_file(
         assert entry is None or entry.body == b"answer %d" % number
 
 
+def test_a_schema_that_is_no_text_any_more_is_damage(path: Path) -> None:
+    """SQLite quotes it in its message, which Python cannot decode."""
+    filled(path, *numbered_entries(20))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE entries", b"CREATE TABLE x \xde\xad\xff\xfe\xfd"))
+    said: list[str] = []
+    cache = SqliteCache(path, say=said.append)
+    cache.close()
+    assert "was damaged" in said[0]
+    assert len(damaged_files(path)) == 1
+
+
 def test_damaged_value_is_a_miss_and_can_be_written_again(cache: SqliteCache, path: Path) -> None:
     put_all(cache, (request(1), Entry(b"x" * 100, 0.0)), (request(2), Entry(b"y", 0.0)))
     sql(path, "UPDATE entries SET body = ? WHERE key = ?", b"rust", bytes.fromhex(request(1).key))
