@@ -26,10 +26,15 @@ class Outcomes(Sequence[Outcome]):
 
     def __init__(self) -> None:
         self._spool: Spool[Outcome] = Spool()
-        self._at = array("I")
+        self._at: array[int] | None = None  # None as long as they come in order
 
     def put(self, place: int, outcome: Outcome) -> None:
         """Take in what became of the request at a place."""
+        if self._at is None:
+            if place == len(self._spool):
+                self._spool.append(outcome)
+                return
+            self._at = array("I", range(len(self._spool)))
         missing = place + 1 - len(self._at)
         if missing > 0:
             self._at.extend([NONE] * missing)
@@ -39,7 +44,7 @@ class Outcomes(Sequence[Outcome]):
         self._spool.append(outcome)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._spool) if self._at is None else len(self._at)
 
     @overload
     def __getitem__(self, place: int) -> Outcome: ...
@@ -48,12 +53,14 @@ class Outcomes(Sequence[Outcome]):
     def __getitem__(self, place: slice) -> Sequence[Outcome]: ...
 
     def __getitem__(self, place: int | slice) -> Outcome | Sequence[Outcome]:
+        if self._at is None:
+            return self._spool[place]
         if isinstance(place, slice):
             return [self._outcome(one) for one in self._at[place]]
         return self._outcome(self._at[place])
 
     def __iter__(self) -> Iterator[Outcome]:
-        return map(self._outcome, self._at)
+        return iter(self._spool) if self._at is None else map(self._outcome, self._at)
 
     def _outcome(self, at: int) -> Outcome:
         if at == NONE:

@@ -72,12 +72,12 @@ def in_order(samples: Iterable[Sample], answers: Iterable[Answer]) -> Iterator[t
 class Reading:
     """Reads a task's answers a batch at a time; what was counted is complete after the last batch.
 
-    `hear` is told of every outcome in turn. By each answer that was read, `numbers` has that of its sample
-    among those with an answer, and `unparsed` whether it has no prediction.
+    `hear` is told of every outcome in turn. By each answer that was read, `unparsed` has whether it has no
+    prediction, and `numbers` that of its sample among those with an answer; None as long as none has two.
     """
 
     def __init__(self, hear: Hear = unheard) -> None:
-        self.numbers = array("i")
+        self.numbers: array[int] | None = None
         self.unparsed = bytearray()
         self._hear = hear
         self._groups: list[str | None] | None = None  # None as long as no sample has one
@@ -113,6 +113,8 @@ class Reading:
             if not numbered:
                 numbered = True
                 self._number(sample.group)
+            elif self.numbers is None:
+                self.numbers = array("i", range(self._numbered))
             generation = generate(outcome, task.postprocess, form)
             self._note(generation)
             self._hear(form, outcome, generation)
@@ -133,7 +135,8 @@ class Reading:
 
     def _note(self, generation: Generation) -> None:
         number = self._numbered - 1
-        self.numbers.append(number)
+        if self.numbers is not None:
+            self.numbers.append(number)
         self.unparsed.append(generation.unparsed is not None)
         if generation.unparsed is not None and number != self._last_unparsed:
             self._unparsed += 1

@@ -37,14 +37,15 @@ class Resampling:
 class Scored:
     """Everything that scoring found out; `statistics` are row by row with the answers, in dataset order.
 
-    `metrics` are the families as bound to the data. By answer, `numbers` (n,) are those of the samples that
-    they are to, counted from 0, and `unparsed` (n,) says which have no prediction.
+    `metrics` are the families as bound to the data. By answer, `unparsed` (n,) says which have no prediction,
+    and `numbers` (n,) are those of the samples that they are to, counted from 0; None where each is to
+    another.
     """
 
     statistics: Mapping[str, FloatArray]
     metrics: Mapping[str, Metric]
     aggregates: Sequence[Aggregate]
-    numbers: IndexArray
+    numbers: IndexArray | None
     unparsed: NDArray[np.bool_]
 
 
@@ -84,11 +85,12 @@ def score(
         if together[0]:
             tables[family].add(rows_of(metric, *together))
     statistics = {family: table.whole for family, table in tables.items()}
-    numbers, groups = np.frombuffer(reading.numbers, dtype=np.intc), number_groups(reading.groups)
+    numbers = None if reading.numbers is None else np.frombuffer(reading.numbers, dtype=np.intc)
+    groups = number_groups(reading.groups)
     families = [
         (metric, combine_trials(metric, statistics[family], numbers)) for family, metric in metrics.items()
     ]
-    aggregates = aggregate_all(families, groups, reading.counts, resampling) if len(numbers) else []
+    aggregates = aggregate_all(families, groups, reading.counts, resampling) if reading.counts.n else []
     unparsed = np.frombuffer(reading.unparsed, dtype=bool)
     return Scored(statistics, metrics, aggregates, numbers, unparsed)
 
@@ -167,19 +169,23 @@ def check_metrics(
     return bound
 
 
-def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray) -> FloatArray:
+def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray | None) -> FloatArray:
     """Reduce (n, k) rows of one per answer to one per sample; `numbers` (n,) are those of the samples.
 
-    Samples are numbered from 0 by first appearance. A single trial is combined too: a metric may make
-    something else of trials than rows (pass@k counts).
+    Samples are numbered from 0 by first appearance; None where each row is another's. A single trial is
+    combined too: a metric may make something else of trials than rows (pass@k counts).
     """
+    mean = getattr(type(metric), "combine", None) is Metric.combine
+    if numbers is None:
+        if mean:
+            return rows  # that of one
+        numbers = np.arange(len(rows))
     if (np.diff(numbers) < 0).any():
         order = np.argsort(numbers, kind="stable")
         rows, numbers = rows[order], numbers[order]
-    samples = int(numbers[-1]) + 1 if len(numbers) else 0
-    if samples == len(rows) and getattr(type(metric), "combine", None) is Metric.combine:
-        return rows  # the mean of one
     ends = np.flatnonzero(np.diff(numbers, append=-1)) + 1
+    if mean and len(ends) == len(rows):
+        return rows
     first = metric.combine(rows[: ends[0]])
     found = np.empty((len(ends), len(first)))
     found[0] = first

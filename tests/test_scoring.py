@@ -178,7 +178,7 @@ def test_combination_keeps_the_order_of_first_appearance() -> None:
 def test_a_run_without_answers_has_no_values(outcomes: list[Outcome]) -> None:
     scored = score(task(["yes", "yes"]), outcomes, FAST)
     assert not scored.aggregates
-    assert not len(scored.numbers)
+    assert not len(scored.unparsed)
     assert scored.statistics["accuracy"].size == 0
     assert set(scored.metrics) == {"accuracy"}
 

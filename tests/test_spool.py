@@ -159,3 +159,19 @@ def test_outcomes_stand_by_place_whenever_they_come() -> None:
     later = Outcome("s0", 0, "l", response=Response("y"))
     outcomes.put(0, later)
     assert outcomes[0].turns == (first, later)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.permutations(range(6)), st.lists(st.integers(0, 5), max_size=3))
+def test_outcomes_in_any_order_and_further_turns(order: list[int], again: list[int]) -> None:
+    """In dataset order at first, or not at all."""
+    for places in (order, sorted(order)):
+        outcomes = Outcomes()
+        turns: list[list[Outcome]] = [[] for _ in order]
+        for place in (*places, *again):
+            turns[place].append(Outcome(f"s{place}", 0, f"{len(turns[place])}", response=Response("x")))
+            outcomes.put(place, turns[place][-1])
+        assert len(outcomes) == len(order)
+        assert [list(one.turns) for one in outcomes] == turns
+        assert [list(outcomes[place].turns) for place in range(6)] == turns
+        assert [list(one.turns) for one in outcomes[2:5]] == turns[2:5]
