@@ -162,7 +162,7 @@ class _Round:
         """Return the number of the first question that asks the same."""
         return number if self._firsts is None else int(self._firsts[number])
 
-    def at(self, numbers: array[int]) -> Iterator[tuple[int, Job]]:
+    def at(self, numbers: Sequence[int]) -> Iterator[tuple[int, Job]]:
         """Yield questions with their numbers."""
         if len(numbers) == len(self.jobs):
             return enumerate(self.jobs)
@@ -173,19 +173,19 @@ class _Round:
         self._done[number] = True
 
     @property
-    def open(self) -> array[int]:
+    def open(self) -> Sequence[int]:
         """The questions without an outcome, in order."""
-        return _array(np.flatnonzero(np.frombuffer(self._done, dtype=bool) == 0))
+        if not any(self._done):
+            return range(len(self.jobs))
+        found = np.flatnonzero(np.frombuffer(self._done, dtype=bool) == 0)
+        return array("I", found.astype(np.uint32).tobytes())
 
     @property
-    def to_ask(self) -> array[int]:
+    def to_ask(self) -> Sequence[int]:
         """Those of them that ask what none before them does."""
-        found = np.flatnonzero(np.frombuffer(self._done, dtype=bool) == 0)
-        return _array(found if self._firsts is None else found[self._firsts[found] == found])
-
-
-def _array(numbers: NDArray[np.intp]) -> array[int]:
-    return array("I", numbers.astype(np.uint32).tobytes())
+        if self._firsts is None:
+            return self.open
+        return array("I", (number for number in self.open if self._firsts[number] == number))
 
 
 class _Asking:
@@ -242,7 +242,7 @@ class _Asking:
         for number in questions.open:
             self._copy(questions.jobs[number], questions.jobs[questions.first(number)])
 
-    def _ask_together(self, questions: _Round, numbers: array[int], cache: Cache) -> None:
+    def _ask_together(self, questions: _Round, numbers: Sequence[int], cache: Cache) -> None:
         """Ask what no other run of this process asks at the moment; what others ask is in the cache then."""
         with flight.claim(cache.path, self._since) as mine:
             while numbers and not self._over:
@@ -255,7 +255,7 @@ class _Asking:
                 numbers = others
 
     def _claimed(
-        self, questions: _Round, numbers: array[int], mine: Claim, cache: Cache, others: array[int]
+        self, questions: _Round, numbers: Sequence[int], mine: Claim, cache: Cache, others: array[int]
     ) -> Iterator[tuple[int, Job]]:
         """Yield what is to be asked here; what other runs ask goes into `others`."""
         for part in _batches(questions.at(numbers)):
@@ -288,7 +288,7 @@ class _Asking:
             async with aclosing(stream):
                 async for outcome in stream:
                     number, job = flying.pop((outcome.sample_id, outcome.trial))
-                    self._put(job, outcome)
+                    self._put(job, outcome, shared=False)
                     questions.end(number)
                     landed(outcome.request_key)
         except RunStopped as error:
@@ -323,11 +323,11 @@ class _Asking:
                 cached=failure is None,
                 earlier=(),
             )
-            self._put(job, copied)
+            self._put(job, copied, shared=True)
 
-    def _put(self, job: Job, outcome: Outcome) -> None:
+    def _put(self, job: Job, outcome: Outcome, *, shared: bool | None = None) -> None:
         self.outcomes.put(job.place + outcome.trial - job.trial, outcome)
-        self.totals.add(outcome)
+        self.totals.add(outcome, shared=shared)
         self._tally.add(outcome)
 
     @property

@@ -28,8 +28,11 @@ class Totals:
         self.latencies: dict[str, float] = {}
         self._times = {name: array("d") for name in TIMES}
 
-    def add(self, outcome: Outcome) -> None:
-        """Take in what became of one request."""
+    def add(self, outcome: Outcome, *, shared: bool | None = None) -> None:
+        """Take in what became of one request.
+
+        `shared` says whether its answer is that of an equal one before it; None where nobody knows.
+        """
         self.requests += 1
         self.cached += outcome.cached
         if outcome.failure is not None:
@@ -38,7 +41,8 @@ class Totals:
             self.answered += 1
             self.fresh += not outcome.cached
             self._answer(outcome.response)
-            self.tokens.add(outcome)
+            if not shared:
+                self.tokens.add(outcome, alone=shared is not None)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -87,14 +91,15 @@ class Tokens:
         for one in outcomes:
             self.add(one)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome, *, alone: bool = False) -> None:
         """Take in an outcome; without an answer, or one whose usage is not told, it adds nothing.
 
-        Of equal requests the one that was asked comes before those that share its answer.
+        Of equal requests the one that was asked comes before those that share its answer; `alone` says that
+        none does.
         """
         if outcome.response is None or outcome.response.usage is None:
             return
-        if not self._seen.add(outcome.request_key):
+        if not (alone or self._seen.add(outcome.request_key)):
             return
         usage = outcome.response.usage
         for sums in (self._all,) if outcome.cached else (self._all, self._fresh):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 
+import pytest
 from collecting import run
 from fake_openai import FakeOpenAI, Fault, FaultPlan
 from runs import executor, model_at, numbered, task_of, texts
@@ -48,6 +49,32 @@ def test_equal_samples_are_asked_once_and_each_has_its_outcome() -> None:
     usages = [one.response.usage for one in (first, other) if one.response and one.response.usage]
     assert seen[-1].prompt_tokens == sum(usage.prompt for usage in usages)
     assert (seen[-1].total, seen[-1].done, seen[-1].cached, seen[-1].failed) == (4, 4, 2, 0)
+
+
+@pytest.mark.parametrize("warm", [[], ["b", "c"]])
+def test_tokens_are_those_of_the_answers_each_counted_once(warm: list[str], cache: SqliteCache) -> None:
+    """Whether an answer is asked for here, was there, or is that of an equal sample."""
+    with FakeOpenAI() as server:
+        if warm:
+            run(server, task_of(warm), cache)
+        collected = run(server, task_of(["a", "b", "a", "b", "c"]), cache)
+    by_key = {one.request_key: one for one in reversed(collected.outcomes)}
+    assert len(by_key) == 3
+    once = [(one.response.usage, one.cached) for one in by_key.values() if one.response]
+    for fresh in (False, True):
+        wanted = [usage for usage, cached in once if usage and not (fresh and cached)]
+        found = collected.totals.tokens.total(fresh=fresh)
+        assert found.prompt == sum(usage.prompt for usage in wanted)
+        assert found.completion == sum(usage.completion for usage in wanted)
+    assert collected.totals.tokens.total().prompt
+    assert collected.totals.counts == {
+        "requests": 5,
+        "answered": 5,
+        "failed": 0,
+        "cached": 4 if warm else 2,
+        "cut_off": 0,
+        "refused": 0,
+    }
 
 
 def test_equal_samples_fail_together_under_their_own_names() -> None:
