@@ -9,7 +9,7 @@ from pathlib import Path
 
 FEW, MANY = 4_000, 16_000
 TEXT = "word " * 400
-MOST = 1_200
+MOST = 800
 """Bytes of peak memory that a further sample of 2 KB with an answer of 300 bytes may take: 6,000 once.
 
 Samples are held up to a bound; the difference has a part of that in it.

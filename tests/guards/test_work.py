@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from entries import numbered_entries
 
+from evalkit import spool
 from evalkit.cache.sqlite import SqliteCache
 
 if TYPE_CHECKING:
@@ -95,3 +97,33 @@ def test_calls_for_a_cached_answer(evalkit: Commands, asked: Sequence[str]) -> N
     few = calls(lambda: evalkit(*words[:-1], "dataset.limit=100"))
     many = calls(lambda: evalkit(*words))
     assert (many - few) / 300 < MOST_CALLS
+
+
+def test_what_lies_in_a_file_is_written_once_and_read_as_often_as_must_be(
+    evalkit: Commands, asked: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples are read to bind the metric, to ask and to score; all else once."""
+    written: Counter[str] = Counter()
+    read: Counter[str] = Counter()
+    add, unpacked = spool._Blocks.add, spool._unpacked
+
+    def counted_add(self: Any, records: list[Any]) -> None:
+        written[type(records[0]).__name__] += len(records)
+        add(self, records)
+
+    def counted_unpacked(packed: Any) -> Any:
+        records = unpacked(packed)
+        read[type(records[0]).__name__] += len(records)
+        return records
+
+    monkeypatch.setattr(spool, "HELD", 0)
+    monkeypatch.setattr("evalkit.report.lines.SHORT", 0)
+    monkeypatch.setattr(spool._Blocks, "add", counted_add)
+    monkeypatch.setattr(spool, "_unpacked", counted_unpacked)
+    assert evalkit(*asked, METRICS).code == 0
+    most = {"Sample": 3, "Job": 1, "Outcome": 1, "bytes": 1}
+    for name, times in most.items():
+        assert 900 < written[name] <= 1000
+        assert (
+            900 < read[name] <= times * 1000 + 200
+        )  # blocks that are opened again, as answers come in any order
