@@ -1,5 +1,6 @@
 """Contestants in turn: what disturbs the machine disturbs all of them alike."""
 
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ def interleaved(contestants: Mapping[str, Callable[[], T]], rounds: int) -> dict
     found: dict[str, list[T]] = {name: [] for name in contestants}
     for number in range(rounds):
         for name in list(contestants) if number % 2 == 0 else reversed(list(contestants)):
+            os.sync()  # nobody waits for what another one wrote
             found[name].append(contestants[name]())
     return found
 
