@@ -100,12 +100,14 @@ def _again(source: str, overrides: Sequence[str]) -> int:
 def perform(config: RunConfig, words: Sequence[str] = ()) -> Finished:
     """Evaluate with progress on the terminal; `words` are the command line's, for the report."""
     from evalkit.cli.interrupts import heeding
+    from evalkit.cli.memory import give_back
     from evalkit.cli.progress import ProgressView
     from evalkit.config.check import public_override
     from evalkit.config.model import build_prices
     from evalkit.evaluation import evaluate
     from evalkit.executors.halt import Halt
 
+    give_back()
     title = f"{config.task.name} with {config.model.name}"
     command = ("evalkit", "run", *map(public_override, words))
     halt = Halt()
