@@ -98,11 +98,13 @@ def collect(  # noqa: PLR0913 - the parts of a run, each replaceable
     not answered then has a Failure of kind `interrupted`. Raises ReplayMiss when replaying and an answer is
     absent, Stopped when the server makes going on pointless; answers that came before are in the cache.
     """
-    tally = _Tally(len(task.dataset.samples) * trials, listen)
+    expected = len(task.dataset.samples) * trials
+    tally = _Tally(expected, listen)
     kept = cache if model.cacheable else None
     asking = _Asking(model, executor, kept, mode, tally, halt or Halt())
     # All of them before the first is sent: a template that fails for the last sample fails for nothing.
     questions = asking.look_up(jobs_of(task, model, trials))
+    tally.more(questions.choices - expected)  # a request may bring more answers than there are trials
     places: Sequence[int] = range(questions.choices)
     sending = False
     while questions.choices:
