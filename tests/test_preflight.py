@@ -141,12 +141,12 @@ def test_report_that_does_not_fit_on_the_disk_is_had_by_the_same_command(
     server: FakeOpenAI, evalkit: Commands
 ) -> None:
     """A limit on the size of files stands for the full disk; compressed, what the cache keeps is small."""
-    rows = ({"id": f"s{number}", "question": "long " * 50_000, "target": "a"} for number in range(N))
+    rows = ({"id": f"s{number}", "question": "long " * 5_000, "target": "a"} for number in range(N))
     write_lines(Path("samples.jsonl"), *rows)
     words = (*asking(server, *SETTINGS, "trials=2"),)
 
     def full() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
     ran = evalkit.process(*words, preexec_fn=full)
     assert ran.code == 2
