@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
     from evalkit.records import Generation, Sample
+    from evalkit.report.lines import Lines
     from evalkit.report.make import Run
     from evalkit.runner import Collected, Listener, Stopped
-    from evalkit.scoring import Resampling
+    from evalkit.scoring import Resampling, Scored
     from evalkit.task import Task
 
 
@@ -194,11 +195,7 @@ def evaluate(
     command line for the report, without secrets. A run that an error of the server or `halt` ends early has
     a report of what it was answered; where that is nothing, RunStopped or KeyboardInterrupt is raised.
     """
-    from evalkit.config.spending import build_budget, told
     from evalkit.executors.halt import Halt
-    from evalkit.preflight import check_run
-    from evalkit.report.lines import Lines
-    from evalkit.scoring import score
 
     check_settings(config)
     config = pinned(config)
@@ -208,6 +205,62 @@ def evaluate(
     task = asked_by(build_task(config), model)
     for notice in task.dataset.notes:
         say(notice)
+    found = _answered(config, task, model, listen, say, halt)
+
+    from evalkit.report.make import Run
+    from evalkit.report.provenance import provenance
+
+    run = Run(
+        run_id=_run_id(created),
+        created=created.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - started,
+        task=found.task,
+        model=model,
+        collected=found.collected,
+        scored=found.scored,
+        lines=found.lines,
+        config=public(config),
+        seeds={"seed": config.seed, "bootstrap": config.seed},
+        provenance=provenance(command, found.scored.metrics.values()),
+        suite=config.suite,
+        slices=config.slices,
+        resampling=_resampling(config),
+        budget=found.budget,
+        rows=found.rows,
+    )
+    return _written(run, config, found.stopped, interrupted=halt.asked)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What a run was answered and how that scored; `task` is the task as it was checked.
+
+    `rows` are the score rows that were kept from before and computed, where any are kept.
+    """
+
+    task: Task
+    collected: Collected
+    stopped: Stopped | None
+    scored: Scored
+    lines: Lines
+    budget: Budget | None
+    rows: Mapping[str, int]
+
+
+def _answered(
+    config: RunConfig,
+    task: Task,
+    model: Model,
+    listen: Listener,
+    say: Callable[[str], None],
+    halt: Halt,
+) -> _Answered:
+    """Check, ask and score."""
+    from evalkit.config.spending import build_budget, told
+    from evalkit.preflight import check_run
+    from evalkit.report.lines import Lines
+    from evalkit.scoring import score
+
     notices: list[str] = []  # where the run cannot be made, nobody needs to hear of kept scores
     store = build_scores(config, notices.append)
     with nullcontext() if store is None else closing(store):
@@ -221,29 +274,8 @@ def evaluate(
         scored = score(task, collected.outcomes, _resampling(config), store, bound=True, hear=lines.add)
     for notice in notices:
         say(notice)
-
-    from evalkit.report.make import Run
-    from evalkit.report.provenance import provenance
-
-    run = Run(
-        run_id=_run_id(created),
-        created=created.isoformat(timespec="seconds"),
-        seconds=time.perf_counter() - started,
-        task=task,
-        model=model,
-        collected=collected,
-        scored=scored,
-        lines=lines,
-        config=public(config),
-        seeds={"seed": config.seed, "bootstrap": config.seed},
-        provenance=provenance(command, scored.metrics.values()),
-        suite=config.suite,
-        slices=config.slices,
-        resampling=_resampling(config),
-        budget=budget,
-        rows={} if store is None else {"kept": store.looked_up - store.scored, "computed": store.scored},
-    )
-    return _written(run, config, stopped, interrupted=halt.asked)
+    rows = {} if store is None else {"kept": store.looked_up - store.scored, "computed": store.scored}
+    return _Answered(task, collected, stopped, scored, lines, budget, rows)
 
 
 def _written(run: Run, config: RunConfig, stopped: RunStopped | None, *, interrupted: bool) -> Finished:

@@ -118,28 +118,7 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
         problem = _unlike(baseline.families[unlike[0]], candidate.families[unlike[0]])
     if problem:
         return Tested(baseline, candidate, found, {}, {}, problem)
-    results: dict[str, tuple[Family, Effect]] = {}
-    bounded: dict[str, tuple[Effect, Effect]] = {}
-    for name in shared:
-        family = candidate.families[name]
-        metric = metric_of(family)
-        pairs = pairs_of(metric, name, baseline, candidate, found.common)
-        if pairs is None:
-            continue
-        results |= {
-            value: (family, effect)
-            for value, effect in zip(family.names, effects(metric, pairs, options.level), strict=True)
-        }
-        if len(pairs.baseline) < len(found.common):
-            worst, best = (
-                pairs_of(metric, name, baseline, candidate, found.common, favour=favour) for favour in (-1, 1)
-            )
-            assert worst is not None
-            assert best is not None
-            ends = zip(
-                effects(metric, worst, options.level), effects(metric, best, options.level), strict=True
-            )
-            bounded |= dict(zip(family.names, ends, strict=True))
+    results, bounded = _measured(baseline, candidate, shared, found.common, options.level)
     results, without = _with_values(results)
     notes = [*notes, *without]
     if _unchanged(baseline, candidate, found):
@@ -152,6 +131,30 @@ def _test(baseline: Side, candidate: Side, options: Options) -> Tested:
         problem = "no sample was answered on both sides"
     tested = Tested(baseline, candidate, found, results, bounded, problem, notes)
     return replace(tested, counted=_counting(tested, options))
+
+
+def _measured(
+    baseline: Side, candidate: Side, shared: Sequence[str], common: Sequence[str], level: Level
+) -> tuple[dict[str, tuple[Family, Effect]], dict[str, tuple[Effect, Effect]]]:
+    """Return the effects on the families' values, and their ends where samples without an answer decide."""
+    results: dict[str, tuple[Family, Effect]] = {}
+    bounded: dict[str, tuple[Effect, Effect]] = {}
+    for name in shared:
+        family = candidate.families[name]
+        metric = metric_of(family)
+        pairs = pairs_of(metric, name, baseline, candidate, common)
+        if pairs is None:
+            continue
+        measured = effects(metric, pairs, level)
+        results |= {value: (family, one) for value, one in zip(family.names, measured, strict=True)}
+        if len(pairs.baseline) < len(common):
+            ends = []
+            for favour in (-1, 1):
+                filled = pairs_of(metric, name, baseline, candidate, common, favour=favour)
+                assert filled is not None
+                ends.append(effects(metric, filled, level))
+            bounded |= zip(family.names, zip(*ends, strict=True), strict=True)
+    return results, bounded
 
 
 def _untestable(whole: Sequence[Family], shared: Sequence[str], policy: Policy) -> str | None:
