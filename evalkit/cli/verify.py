@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evalkit.cli.output import note, one_line, print_json, print_table
 
 if TYPE_CHECKING:
-    from evalkit.report.verify import Check
+    from evalkit.report.verify.base import Check
 
 DIFFERENT = 5
 SHOWN = 10  # differences of one check
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     from evalkit.config.stored import at_hand
     from evalkit.report.base import read
     from evalkit.report.find import find
-    from evalkit.report.verify import verify
+    from evalkit.report.verify.all import verify
 
     report = read(find(options.run, Path(options.results_dir)))
     checks = verify(report, at_hand(report, fetch=options.fetch))

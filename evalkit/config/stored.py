@@ -12,7 +12,7 @@ from evalkit.config.passages import build_lookup
 from evalkit.config.prompting import build_postprocess
 from evalkit.config.spending import build_budget
 from evalkit.errors import EvalkitError
-from evalkit.report.verify import AtHand
+from evalkit.report.verify.base import AtHand
 
 if TYPE_CHECKING:
     from evalkit.config.schema import RunConfig
