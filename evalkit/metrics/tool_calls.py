@@ -7,7 +7,6 @@ too much; several calls match in any order. Its possible answers can be given as
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import Counter
@@ -20,16 +19,17 @@ import numpy as np
 from evalkit.errors import MetricError, PromptError
 from evalkit.json_schema import is_number, problems, same
 from evalkit.metrics.base import Metric, options_text
+from evalkit.metrics.calls import ANY_OF, Call, calls_in, is_choice, is_optional, wanted_calls
+from evalkit.metrics.pairing import best_pairs
 from evalkit.metrics.text import check_choice
 from evalkit.records import Generation, Sample
-from evalkit.tools import definitions, schemas, wire_name
+from evalkit.tools import definitions, schemas
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray
 
 TEXTS = ("fold", "exact", "bfcl")
 NUMBERS = ("exact", "loose")
-ANY_OF, OPTIONAL = "any_of", "optional"
 _BFCL_DROPS = re.compile(r"[ ,./\-_*^]")
 _NUMBER = re.compile(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*", re.ASCII)
 WHOLE = 1e6  # more than all arguments of a sample: whole calls are paired first
@@ -38,14 +38,6 @@ NAME, EXACT, ARGUMENTS, VALID, CALLED, QUIET, UNCALLED, COUNT = range(8)
 
 
 Schemas = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call: a function's name as it is sent, and its arguments; wanted ones may hold alternatives."""
-
-    name: str
-    arguments: Mapping[str, Any]
 
 
 class ToolCalls(Metric):
@@ -111,7 +103,7 @@ class ToolCalls(Metric):
     def bind(self, samples: Sequence[Sample]) -> Self:
         """Check that every sample says which calls are right, and has tools that can be read."""
         for sample in samples:
-            _wanted(sample)
+            wanted_calls(sample)
             self._schemas(sample)
         return self
 
@@ -131,7 +123,7 @@ class ToolCalls(Metric):
 
     def bounds(self, sample: Sample) -> tuple[FloatArray, FloatArray]:
         """All wrong with an invalid call, or all right with valid ones."""
-        uncalled = float(not _wanted(sample))
+        uncalled = float(not wanted_calls(sample))
         called = float(self.tools is not None)
         worst = np.array([0.0, 0.0, 0.0, 0.0, called, 0.0, uncalled, 1.0])
         best = np.array([1.0, 1.0, 1.0, called, called, uncalled, uncalled, 1.0])
@@ -139,16 +131,16 @@ class ToolCalls(Metric):
 
     def explain(self, generation: Generation, sample: Sample) -> str:
         """Show the calls made and wanted, and what their schemas say against them."""
-        wanted = " and ".join(map(_shown, _wanted(sample))) or "no call"
+        wanted = " and ".join(map(str, wanted_calls(sample))) or "no call"
         calls = calls_in(generation.prediction)
         if calls is None:
             return f"no calls ({generation.unparsed or 'the prediction is none'}), wanted {wanted}"
-        said = f"called {' and '.join(map(_shown, calls)) or 'nothing'}, wanted {wanted}"
+        said = f"called {' and '.join(map(str, calls)) or 'nothing'}, wanted {wanted}"
         against = [one for call in calls for one in self._against(call, self._schemas(sample))]
         return "; ".join([said, *against[:1]])
 
     def _fill(self, row: FloatArray, generation: Generation, sample: Sample) -> None:
-        wanted, known = _wanted(sample), self._schemas(sample)
+        wanted, known = wanted_calls(sample), self._schemas(sample)
         calls = calls_in(generation.prediction)
         row[COUNT], row[UNCALLED] = 1.0, float(not wanted)
         if calls is None:  # something was called, and nobody can say what
@@ -185,7 +177,7 @@ class ToolCalls(Metric):
         alone = {*range(len(calls))} - {place for place, _ in chosen}
         made += sum(max(1, len(calls[place].arguments)) for place in alone)
         missed = {*range(len(wanted))} - {column for _, column in chosen}
-        asked += sum(max(1, len(_needed(wanted[column]))) for column in missed)
+        asked += sum(max(1, len(wanted[column].needed)) for column in missed)
         whole = not alone and not missed and all(pairs[at].whole for at in chosen)
         return float(whole), 2 * right / (made + asked)
 
@@ -198,7 +190,7 @@ class ToolCalls(Metric):
             for name, value in given.items()
             if name in target or not (name in defaults and self._fits(value, defaults[name]))
         ]
-        needed = _needed(wanted)
+        needed = wanted.needed
         asked = [
             name
             for name in target
@@ -210,14 +202,14 @@ class ToolCalls(Metric):
 
     def _fits(self, value: Any, wanted: Any) -> bool:
         """Say whether a value is the wanted one, or one of its alternatives; inside lists and objects too."""
-        if _is_choice(wanted):
+        if is_choice(wanted):
             return ANY_OF not in wanted or any(self._fits(value, one) for one in wanted[ANY_OF])
         if isinstance(wanted, Mapping):
             return (
                 isinstance(value, Mapping)
                 and set(value) <= set(wanted)
                 and all(
-                    self._fits(value[name], one) if name in value else _optional(one)
+                    self._fits(value[name], one) if name in value else is_optional(one)
                     for name, one in wanted.items()
                 )
             )
@@ -275,122 +267,10 @@ class _Pair:
         return self.right == self.made == self.asked
 
 
-def calls_in(prediction: Any) -> list[Call] | None:
-    """Return the calls of a prediction, `{name, arguments}` or their JSON text; None where it holds none."""
-    found = _parsed(prediction)
-    found = [found] if isinstance(found, Mapping) else found
-    if not isinstance(found, list):
-        return None
-    calls = []
-    for one in found:
-        arguments = _parsed(one.get("arguments") or {}) if isinstance(one, Mapping) else None
-        if not isinstance(arguments, Mapping) or not isinstance(one.get("name"), str):
-            return None
-        calls.append(Call(wire_name(one["name"]), arguments))
-    return calls
-
-
-def best_pairs(weights: FloatArray) -> list[tuple[int, int]]:
-    """Return pairs (row, column) of an (n, m) table whose weights have the largest sum, each used once.
-
-    The Hungarian algorithm with potentials, O(n² m) (Kuhn 1955; Munkres 1957).
-    """
-    if weights.shape[0] > weights.shape[1]:
-        return sorted((row, column) for column, row in best_pairs(weights.T))
-    n, m = weights.shape
-    rows, columns = np.zeros(n + 1), np.zeros(m + 1)
-    owner = np.zeros(m + 1, dtype=np.intp)  # the row, from 1, that a column belongs to; 0 is none
-    for row in range(1, n + 1):
-        owner[0], column = row, 0
-        least, before = np.full(m + 1, np.inf), np.zeros(m + 1, dtype=np.intp)
-        used = np.zeros(m + 1, dtype=bool)
-        while True:
-            used[column] = True
-            cost = -weights[owner[column] - 1] - rows[owner[column]] - columns[1:]
-            nearer = ~used[1:] & (cost < least[1:])
-            least[1:][nearer], before[1:][nearer] = cost[nearer], column
-            following = int(np.argmin(np.where(used, np.inf, least)[1:])) + 1
-            delta = least[following]
-            rows[owner[used]] += delta
-            columns[used] -= delta
-            least[~used] -= delta
-            column = following
-            if not owner[column]:
-                break
-        while column:
-            owner[column] = owner[before[column]]
-            column = int(before[column])
-    return sorted((int(owner[column]) - 1, column - 1) for column in range(1, m + 1) if owner[column])
-
-
-def _wanted(sample: Sample) -> list[Call]:
-    """Return the calls that are right; MetricError naming the sample where its target holds none."""
-    target = _parsed(sample.target)
-    if isinstance(target, Mapping) and isinstance(_parsed(target.get("calls")), list):
-        target = _parsed(target["calls"])
-    if isinstance(target, Mapping):
-        target = [target]
-    calls = []
-    for one in target if isinstance(target, list) else [None]:
-        call = _wanted_call(_parsed(one))
-        if call is None:
-            found = one if isinstance(target, list) else target
-            raise MetricError(
-                f'tool_calls: the target of sample "{sample.id}" must be a list of {{"name", "arguments"}}, '
-                f'or {{"calls": []}} where no call is right; got {found!r}'
-            )
-        calls.append(call)
-    return calls
-
-
 def _defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that arguments have where they are left out."""
     described = schema.get("properties", {}).items()
     return {name: one["default"] for name, one in described if isinstance(one, Mapping) and "default" in one}
-
-
-def _wanted_call(one: Any) -> Call | None:
-    if not isinstance(one, Mapping):
-        return None
-    if "name" in one:
-        arguments = _parsed(one.get("arguments") or {})
-        right = isinstance(one["name"], str) and isinstance(arguments, Mapping)
-        return Call(wire_name(one["name"]), arguments) if right else None
-    [(name, possible)] = one.items() if len(one) == 1 else [("", None)]
-    if not isinstance(possible, Mapping) or not all(isinstance(values, list) for values in possible.values()):
-        return None
-    return Call(wire_name(name), {key: _possible(values) for key, values in possible.items()})
-
-
-def _possible(values: Sequence[Any]) -> dict[str, Any]:
-    """Return the leaderboard's possible values as alternatives; "" says that it may be left out."""
-    return {ANY_OF: [_inside(one) for one in values if one != ""], OPTIONAL: "" in values}
-
-
-def _inside(value: Any) -> Any:
-    """Inside objects its values are lists of possible ones too."""
-    if isinstance(value, Mapping):
-        return {key: _possible(one) if isinstance(one, list) else one for key, one in value.items()}
-    return [*map(_inside, value)] if isinstance(value, list) else value
-
-
-def _is_choice(wanted: Any) -> bool:
-    """Say whether a wanted value is a marker of ours, and no value itself."""
-    return (
-        isinstance(wanted, Mapping)
-        and bool(wanted)
-        and set(wanted) <= {ANY_OF, OPTIONAL}
-        and isinstance(wanted.get(ANY_OF, []), list)
-        and isinstance(wanted.get(OPTIONAL, False), bool)
-    )
-
-
-def _optional(wanted: Any) -> bool:
-    return _is_choice(wanted) and bool(wanted.get(OPTIONAL))
-
-
-def _needed(wanted: Call) -> list[str]:
-    return [name for name, value in wanted.arguments.items() if not _optional(value)]
 
 
 def _number_in(value: Any, other: Any) -> Any:
@@ -398,20 +278,3 @@ def _number_in(value: Any, other: Any) -> Any:
     if isinstance(value, str) and is_number(other) and _NUMBER.fullmatch(value):
         return float(value)
     return value
-
-
-def _parsed(value: Any) -> Any:
-    """Return what a JSON text holds; any other value, and text that is none, as it is."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
-
-
-def _shown(call: Call) -> str:
-    arguments = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in call.arguments.items()
-    )
-    return f"{call.name}({arguments})"

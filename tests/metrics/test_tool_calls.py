@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 
 from evalkit.errors import MetricError
 from evalkit.json_schema import problems
-from evalkit.metrics.tool_calls import ToolCalls, best_pairs
+from evalkit.metrics.pairing import best_pairs
+from evalkit.metrics.tool_calls import ToolCalls
 from evalkit.records import Generation, Response, Sample
 from evalkit.search_path import shipped
 from evalkit.tools import definitions, schemas
