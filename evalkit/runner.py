@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from evalkit.asking import following, jobs_of
 from evalkit.cache import flight
 from evalkit.cache.base import Cache, Entry, Mode
@@ -20,15 +18,13 @@ from evalkit.errors import ReplayMiss, RequestError, RunStopped
 from evalkit.executors.base import Executor, Job, outcomes_of
 from evalkit.executors.halt import Halt
 from evalkit.executors.loop import run_to_end
-from evalkit.outcomes import Keys, Outcomes
+from evalkit.outcomes import Outcomes
 from evalkit.records import ENDED_EARLY, INTERRUPTED, STOPPED, Outcome, Request
-from evalkit.spool import Spool
+from evalkit.rounds import Round
 from evalkit.task import Task
 from evalkit.totals import Totals
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from evalkit.cache.flight import Claim
 
 NAMED = 5
@@ -135,61 +131,6 @@ def _noted(jobs: Iterable[Job], places: array[int]) -> Iterator[Job]:
         yield job
 
 
-class _Round:
-    """The questions that are asked next: those that are not in the cache, by number, and which have outcomes.
-
-    Of identical requests (equal samples) the first is asked, and the others share its answers. `choices`
-    counts the answers that all questions are to have, `found` those that were in the cache.
-    """
-
-    def __init__(self) -> None:
-        self.jobs: Spool[Job] = Spool()
-        self.choices = self.found = 0
-        self._keys = Keys()
-        self._firsts: NDArray[np.intp] | None = None
-        self._done = bytearray()
-
-    def add(self, job: Job) -> None:
-        """Take in one that must be asked."""
-        self._keys.add(job.request.key)
-        self._done.append(False)
-        self.jobs.append(job)
-
-    def complete(self) -> None:
-        """All are there: now it is known which are identical."""
-        self._firsts = None if self._keys.differ else self._keys.firsts()
-        self._keys = Keys()
-
-    def first(self, number: int) -> int:
-        """Return the number of the first question that asks the same."""
-        return number if self._firsts is None else int(self._firsts[number])
-
-    def at(self, numbers: Sequence[int]) -> Iterator[tuple[int, Job]]:
-        """Yield questions with their numbers."""
-        if len(numbers) == len(self.jobs):
-            return enumerate(self.jobs)
-        return ((number, self.jobs[number]) for number in numbers)
-
-    def end(self, number: int) -> None:
-        """A question has its outcomes."""
-        self._done[number] = True
-
-    @property
-    def open(self) -> Sequence[int]:
-        """The questions without an outcome, in order."""
-        if not any(self._done):
-            return range(len(self.jobs))
-        found = np.flatnonzero(np.frombuffer(self._done, dtype=bool) == 0)
-        return array("I", found.astype(np.uint32).tobytes())
-
-    @property
-    def to_ask(self) -> Sequence[int]:
-        """Those of them that ask what none before them does."""
-        if self._firsts is None:
-            return self.open
-        return array("I", (number for number in self.open if self._firsts[number] == number))
-
-
 class _Asking:
     """Asks a model, a round after the other; `stopped` is the error that ended it."""
 
@@ -210,9 +151,9 @@ class _Asking:
         self.outcomes, self.totals = Outcomes(), Totals()
         self.stopped: RunStopped | None = None
 
-    def look_up(self, jobs: Iterable[Job]) -> _Round:
+    def look_up(self, jobs: Iterable[Job]) -> Round:
         """Take from the cache what is there; return a round of the rest."""
-        questions = _Round()
+        questions = Round()
         if self._reads is not None:
             self._since = flight.landings(self._reads.path)
         for part in _batches(jobs):
@@ -225,7 +166,7 @@ class _Asking:
         questions.complete()
         return questions
 
-    def ask_all(self, questions: _Round) -> None:
+    def ask_all(self, questions: Round) -> None:
         """Give every open question its outcomes; together with other runs of this process on one cache."""
         numbers = questions.to_ask
         if self._over:  # in an earlier round
@@ -244,7 +185,7 @@ class _Asking:
         for number in questions.open:
             self._copy(questions.jobs[number], questions.jobs[questions.first(number)])
 
-    def _ask_together(self, questions: _Round, numbers: Sequence[int], cache: Cache) -> None:
+    def _ask_together(self, questions: Round, numbers: Sequence[int], cache: Cache) -> None:
         """Ask what no other run of this process asks at the moment; what others ask is in the cache then."""
         with flight.claim(cache.path, self._since) as mine:
             while numbers and not self._over:
@@ -257,7 +198,7 @@ class _Asking:
                 numbers = others
 
     def _claimed(
-        self, questions: _Round, numbers: Sequence[int], mine: Claim, cache: Cache, others: array[int]
+        self, questions: Round, numbers: Sequence[int], mine: Claim, cache: Cache, others: array[int]
     ) -> Iterator[tuple[int, Job]]:
         """Yield what is to be asked here; what other runs ask goes into `others`."""
         for part in _batches(questions.at(numbers)):
@@ -275,7 +216,7 @@ class _Asking:
                     yield number, job
 
     async def _ask(
-        self, questions: _Round, jobs: Iterator[tuple[int, Job]], landed: Callable[[str], None]
+        self, questions: Round, jobs: Iterator[tuple[int, Job]], landed: Callable[[str], None]
     ) -> None:
         flying: dict[tuple[str, int], tuple[int, Job]] = {}
 

@@ -23,7 +23,7 @@ LAYERS = [
     {"client"},
     {"task", "budget"},
     {"executors"},
-    {"asking", "reading"},
+    {"asking", "reading", "rounds"},
     {"scoring", "runner"},
     {"report"},
     {"comparison", "preflight"},
@@ -51,11 +51,13 @@ KEPT = {
 # A metric file imports these and no other metric.
 METRIC_GROUND = {
     "base",
+    "calls",
     "expectation",
     "inner",
     "logprobs",
     "numbers",
     "overlap",
+    "pairing",
     "prepared",
     "replies",
     "schema",
