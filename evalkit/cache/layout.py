@@ -9,18 +9,9 @@ from evalkit.errors import CacheError
 
 # application_id marks the file as ours; user_version is the schema's.
 APPLICATION_ID = 0x65766B63  # "evkc"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Every schema that was ever shipped, word for word as SQLite keeps it: a file that says otherwise is refused.
-TABLES = {
-    1: """CREATE TABLE entries (
-    id      INTEGER PRIMARY KEY,
-    key     BLOB NOT NULL UNIQUE,   -- Request.key, 32 bytes
-    request BLOB NOT NULL,          -- canonical JSON of the request, zstd
-    body    BLOB NOT NULL,          -- raw response body, zstd
-    latency REAL NOT NULL,          -- seconds from sending to the whole body
-    created REAL NOT NULL           -- Unix time
-)""",
-    2: """CREATE TABLE entries (
+_ENTRIES = """CREATE TABLE entries (
     id      INTEGER PRIMARY KEY,
     key     BLOB NOT NULL UNIQUE,   -- Request.key, 32 bytes
     server  TEXT NOT NULL,          -- Request.server
@@ -31,12 +22,34 @@ TABLES = {
     sha256  BLOB NOT NULL,          -- of the raw response body
     latency REAL NOT NULL,          -- seconds from sending to the whole body
     created REAL NOT NULL           -- Unix time
+)"""
+TABLES = {
+    1: """CREATE TABLE entries (
+    id      INTEGER PRIMARY KEY,
+    key     BLOB NOT NULL UNIQUE,   -- Request.key, 32 bytes
+    request BLOB NOT NULL,          -- canonical JSON of the request, zstd
+    body    BLOB NOT NULL,          -- raw response body, zstd
+    latency REAL NOT NULL,          -- seconds from sending to the whole body
+    created REAL NOT NULL           -- Unix time
 )""",
+    2: _ENTRIES,
+    3: _ENTRIES,
 }
-INDEXES = (
-    "CREATE INDEX entries_model ON entries (server, model)",
-    "CREATE INDEX entries_text ON entries (text)",
+PART = 10  # bits of an id: 1,024 entries
+BY_MODEL = "CREATE INDEX entries_model ON entries (server, model)"
+BY_TEXT = "CREATE INDEX entries_text ON entries (text)"
+# Hashes are random: in an index of all of them each new entry would have a page of its own to write. Those of
+# 1,024 entries fit into a few pages, and who looks for a text looks into each thousand.
+BY_PART = f"CREATE INDEX entries_text ON entries (id >> {PART}, text)"
+INDEXES = {1: (), 2: (BY_MODEL, BY_TEXT), 3: (BY_MODEL, BY_PART)}
+# Ids have gaps: from each part to the next that has an entry.
+SAME_TEXT = f"""WITH RECURSIVE parts (part) AS (
+    SELECT min(id) >> {PART} FROM entries
+    UNION ALL
+    SELECT (SELECT min(id) FROM entries WHERE id >= (part + 1) << {PART}) >> {PART}
+    FROM parts WHERE part IS NOT NULL
 )
+SELECT id, request FROM parts CROSS JOIN entries ON id >> {PART} = part AND text = ?"""  # noqa: S608 - ours
 AUTOMATIC = "sqlite_autoindex_entries_1"  # what UNIQUE makes
 
 
@@ -59,9 +72,15 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int | None:
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables, inside the caller's transaction."""
     connection.execute(TABLES[SCHEMA_VERSION])
-    for index in INDEXES:
+    for index in INDEXES[SCHEMA_VERSION]:
         connection.execute(index)
     mark(connection)
+
+
+def same_text(connection: sqlite3.Connection) -> str:
+    """Return the query for ids and requests of entries with a text, as the file's own index serves it."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return SAME_TEXT if version >= 3 else "SELECT id, request FROM entries WHERE text = ?"  # noqa: PLR2004
 
 
 def mark(connection: sqlite3.Connection) -> None:
@@ -72,7 +91,7 @@ def mark(connection: sqlite3.Connection) -> None:
 
 def foreign_parts(connection: sqlite3.Connection, version: int) -> list[str]:
     """Return what a file holds beside our own tables and indexes: triggers, views, tables made otherwise."""
-    ours = {TABLES.get(version), *INDEXES}
+    ours = {TABLES.get(version), *INDEXES.get(version, ())}
     return [
         f"{kind} {name}"
         for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema")

@@ -23,13 +23,19 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
     _check_room(path)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if layout.version_of(connection, path) != 1:  # another process was first
+        version = layout.version_of(connection, path)
+        if version == layout.SCHEMA_VERSION:  # another process was first
             connection.execute("ROLLBACK")
             return 0
-        connection.execute("ALTER TABLE entries RENAME TO entries_1")
-        layout.create(connection)
-        connection.executemany(INSERT, _rows(connection))
-        connection.execute("DROP TABLE entries_1")
+        if version == 1:
+            connection.execute("ALTER TABLE entries RENAME TO entries_1")
+            layout.create(connection)
+            connection.executemany(INSERT, _rows(connection))
+            connection.execute("DROP TABLE entries_1")
+        else:
+            connection.execute("DROP INDEX IF EXISTS entries_text")
+            connection.execute(layout.BY_PART)
+            layout.mark(connection)
         moved: int = connection.execute("SELECT count(*) FROM entries").fetchone()[0]
         connection.execute("COMMIT")
     except BaseException:

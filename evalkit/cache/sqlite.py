@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evalkit.cache import damage, rescue
+from evalkit.cache import damage, layout, rescue
 from evalkit.cache.base import Entry
 from evalkit.cache.opening import Say, connect, open_to_read, prepare
 from evalkit.cache.row import Row, body_of, request_of, row_of, sorted_by
@@ -21,6 +21,7 @@ LOOKUP = 500  # keys in one SELECT; SQLite allows 32766 parameters
 BUSY_SECONDS = 60.0
 SAME_TEXT = 200  # entries looked at that ask the same text elsewhere or otherwise
 NEWEST = 1000  # entries looked at of the same server and model
+REQUESTS = "SELECT id, request FROM entries"
 
 
 class SqliteCache:
@@ -69,9 +70,9 @@ class SqliteCache:
         """
         server, model, text = sorted_by({"server": request.server, "body": dict(request.body)})
         try:
-            rows = self._newest(SAME_TEXT, "WHERE text = ?", text)
-            rows |= self._newest(NEWEST, "WHERE server = ? AND model = ?", server, model)
-            rows = rows or self._newest(NEWEST)
+            rows = self._newest(SAME_TEXT, layout.same_text(self._connection), text)
+            rows |= self._newest(NEWEST, f"{REQUESTS} WHERE server = ? AND model = ?", server, model)
+            rows = rows or self._newest(NEWEST, REQUESTS)
         except sqlite3.Error as error:
             raise self._trouble(error) from None
         found = (request_of(packed) for _, packed in sorted(rows.items(), reverse=True))
@@ -115,9 +116,9 @@ class SqliteCache:
                     found[key.hex()] = Entry(body, latency)
         return found
 
-    def _newest(self, limit: int, condition: str = "", *values: Any) -> dict[int, bytes]:
-        query = f"SELECT id, request FROM entries {condition} ORDER BY id DESC LIMIT {limit}"  # noqa: S608 - ours
-        return dict(self._connection.execute(query, values).fetchall())
+    def _newest(self, limit: int, query: str, *values: Any) -> dict[int, bytes]:
+        found = self._connection.execute(f"{query} ORDER BY id DESC LIMIT {limit}", values)
+        return dict(found.fetchall())
 
     def _open(self) -> sqlite3.Connection:
         try:

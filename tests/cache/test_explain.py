@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from entries import filled
+from entries import filled, sql
 
+from evalkit.cache import layout
 from evalkit.cache.base import Entry
 from evalkit.cache.explain import as_stored, nearest
 from evalkit.cache.sqlite import NEWEST, SqliteCache
@@ -103,3 +104,21 @@ def test_another_server_s_entries_are_compared_where_there_are_no_others(path: P
     asked = chat("Ho")
     assert nearest(asked, cache.alike(asked)) is not None
     cache.close()
+
+
+def test_the_same_text_is_found_among_many_entries_by_an_index(path: Path) -> None:
+    """Also where whole thousands of entries were deleted."""
+    texts = {7: "the question", 4000: "the question", 5999: "the question"}
+    pairs = [
+        (chat(texts.get(number, f"text {number}"), server=f"http://host-{number}/v1"), Entry(b"a", 0.0))
+        for number in range(6000)
+    ]
+    filled(path, *pairs)
+    sql(path, "DELETE FROM entries WHERE id BETWEEN 1500 AND 3900")
+    cache = SqliteCache(path)
+    found = cache.alike(chat("the question", server="http://elsewhere/v1"))
+    cache.close()
+    assert [one["server"] for one in found] == [f"http://host-{number}/v1" for number in (5999, 4000, 7)]
+    plan = " ".join(row[-1] for row in sql(path, f"EXPLAIN QUERY PLAN {layout.SAME_TEXT}", b""))
+    assert "SEARCH entries USING INDEX entries_text (<expr>=? AND text=?)" in plan
+    assert "SCAN entries" not in plan

@@ -15,24 +15,28 @@ from entries import found, numbered_entries, put_all, request, sql
 
 from evalkit.cache import layout, migration
 from evalkit.cache.base import Entry
-from evalkit.cache.row import row_of
+from evalkit.cache.row import Row, row_of
 from evalkit.cache.sqlite import SqliteCache
 from evalkit.cache.verification import verify
 from evalkit.errors import CacheError
 
+COLUMNS_OF = {1: ("key", "request", "body", "latency", "created"), 2: Row._fields}
 
-def old_file(path: Path, n: int) -> Path:
-    """A file as the first version wrote it."""
+
+def old_file(path: Path, n: int, version: int = 1) -> Path:
+    """A file as an older version wrote it."""
+    columns = COLUMNS_OF[version]
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("PRAGMA journal_mode=WAL")
-        file.execute(layout.TABLES[1])
+        for statement in (layout.TABLES[version], *layout.INDEXES[version]):
+            file.execute(statement)
         file.execute(f"PRAGMA application_id={layout.APPLICATION_ID}")
-        file.execute("PRAGMA user_version=1")
+        file.execute(f"PRAGMA user_version={version}")
         rows = [row_of(one, entry) for one, entry in numbered_entries(n)]
         file.execute("BEGIN")
         file.executemany(
-            "INSERT INTO entries (key, request, body, latency, created) VALUES (?, ?, ?, ?, ?)",
-            [(row.key, row.request, row.body, row.latency, row.created) for row in rows],
+            f"INSERT INTO entries ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+            [[getattr(row, name) for name in columns] for row in rows],
         )
         file.execute("COMMIT")
     return path
@@ -42,8 +46,9 @@ def clean(path: Path) -> bool:
     return verify(path, lambda _: None).clean
 
 
-def test_old_file_is_brought_up_to_date_with_all_its_answers(path: Path) -> None:
-    old_file(path, 300)
+@pytest.mark.parametrize("version", [1, 2])
+def test_old_file_is_brought_up_to_date_with_all_its_answers(path: Path, version: int) -> None:
+    old_file(path, 300, version)
     created = sql(path, "SELECT key, created FROM entries ORDER BY key")
     said: list[str] = []
     cache = SqliteCache(path, say=said.append)
@@ -59,15 +64,17 @@ def test_old_file_is_brought_up_to_date_with_all_its_answers(path: Path) -> None
     assert clean(path)
 
 
-def test_migrated_file_is_laid_out_as_a_new_one(path: Path, tmp_path: Path) -> None:
-    SqliteCache(old_file(path, 3)).close()
+@pytest.mark.parametrize("version", [1, 2])
+def test_migrated_file_is_laid_out_as_a_new_one(path: Path, tmp_path: Path, version: int) -> None:
+    SqliteCache(old_file(path, 3, version)).close()
     SqliteCache(tmp_path / "new.sqlite").close()
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     assert sql(path, schema) == sql(tmp_path / "new.sqlite", schema)
 
 
-def test_old_file_is_read_where_nothing_may_be_written(path: Path) -> None:
-    before = old_file(path, 20).read_bytes()
+@pytest.mark.parametrize("version", [1, 2])
+def test_old_file_is_read_where_nothing_may_be_written(path: Path, version: int) -> None:
+    before = old_file(path, 20, version).read_bytes()
     cache = SqliteCache(path, read_only=True)
     assert len(cache.get_many(request(number).key for number in range(30))) == 20
     assert cache.alike(request(100))[0]["server"] == "http://host/v1"

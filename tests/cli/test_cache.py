@@ -46,7 +46,7 @@ def sql(statement: str) -> list[Any]:
 
 def test_stats_say_what_is_kept(evalkit: Commands, ran: Sequence[str], server: FakeOpenAI) -> None:
     out = evalkit("cache", "stats").out
-    assert f"{N} answers, schema 2" in out
+    assert f"{N} answers, schema 3" in out
     assert f"{N} of gpt-4o at {server.base_url}" in out
     assert f"{N} used by runs and baselines of qa" in out
     data = json.loads(evalkit("cache", "stats", "--json").out)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -52,6 +54,23 @@ def test_answers_that_wait_together_are_committed_together(tmp_path: Path, state
     asyncio.run(put_all(cache))
     cache.close()
     assert transactions(statements) < 40  # 1,000 if each had its own
+
+
+def test_many_commits_go_into_the_log_before_it_is_brought_into_the_file(tmp_path: Path) -> None:
+    """Each entry of a large cache lies on pages of its own, which are written once for each such time."""
+    path = tmp_path / "cache.sqlite"
+    cache = SqliteCache(path)
+    body = random.Random(0).randbytes(100_000)  # zstd cannot make it smaller
+
+    async def put_all() -> None:
+        for number, (request, entry) in enumerate(numbered_entries(60)):
+            await cache.put(request, replace(entry, body=b"%d" % number + body))
+
+    asyncio.run(put_all())
+    assert (tmp_path / "cache.sqlite-wal").stat().st_size > 60 * len(body)  # SQLite's usual is 4 MB
+    cache.close()
+    assert path.stat().st_size > 60 * len(body)
+    assert not (tmp_path / "cache.sqlite-wal").exists()
 
 
 def test_a_thousand_answers_are_written_once_and_read_in_a_few_statements(
