@@ -5,7 +5,8 @@
 Samples of 1 KB with outputs of 300 bytes, exact match, through recorded outputs and through the fast server
 (with a new cache). Runs over all samples, a tenth of them, 10,000, and one, whose time is what starting
 costs. Growth is the time of a further sample in the largest run over that of 10,000 (of a tenth, where all
-are fewer).
+are fewer). A run of seconds sees the machine as it is at that moment, one of minutes its average: the short
+ones run again after each of the longer ones.
 """
 
 import argparse
@@ -46,10 +47,20 @@ def through_server(server: FastServer, folder: Path, n: int) -> Usage:
     return afresh(server, cold(server, folder / f"{n}.jsonl", CONCURRENCY), folder, n).usage
 
 
+def turns(samples: int) -> list[int]:
+    """Return the sizes in the order of a round: the short ones, and again after each longer one."""
+    short = [n for n in sizes(samples) if n <= BASE]
+    return short + [n for long in sizes(samples)[len(short) :] for n in (long, *short)]
+
+
 def measured(act: Callable[[int], Usage], options: argparse.Namespace) -> Runs:
     """Return the usages of each size."""
-    found = interleaved({str(n): partial(act, n) for n in sizes(options.samples)}, options.rounds)
-    return {int(n): usages for n, usages in found.items()}
+    order = turns(options.samples)
+    found = interleaved({str(turn): partial(act, n) for turn, n in enumerate(order)}, options.rounds)
+    runs: Runs = {n: [] for n in sizes(options.samples)}
+    for turn, n in enumerate(order):
+        runs[n] += found[str(turn)]
+    return runs
 
 
 def further(runs: Runs, n: int, of: str) -> float:
