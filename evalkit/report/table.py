@@ -43,8 +43,9 @@ def moved(difference: float, maximum: float, unit: str | None = None) -> str:
 
 
 def of_unit(text: str, unit: str | None) -> str:
-    """Return an amount with what it is counted in: `1.5 points`, `0.12 s`, `3`."""
-    return " ".join(filter(None, (text, "points" if unit is None else unit)))
+    """Return an amount with what it is counted in: `1.5 points`, `1 point`, `0.12 s`, `3`."""
+    points = "point" if text.lstrip("+-") == "1" else "points"
+    return " ".join(filter(None, (text, points if unit is None else unit)))
 
 
 def _decimals(value: float) -> int:

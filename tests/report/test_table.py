@@ -6,7 +6,7 @@ import pytest
 from reports import aggregate, report
 
 from evalkit.report.overview import score_table, wide_table
-from evalkit.report.table import interval, shown
+from evalkit.report.table import interval, of_unit, shown
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,18 @@ def test_wide_table_leaves_cells_empty_where_a_run_lacks_the_metric() -> None:
     assert table.header == ("task", "dataset", "model", "a", "b", "n", "failed", "run")
     assert [row[3:5] for row in table.rows] == [("50.0 [25.0, 75.0]", ""), ("", "50.0 [25.0, 75.0]")]
     assert all(len(row) == len(table.header) for row in table.rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "words"),
+    [
+        ("1", None, "1 point"),
+        ("-1", None, "-1 point"),
+        ("1.5", None, "1.5 points"),
+        ("0", None, "0 points"),
+        ("1", "s", "1 s"),
+        ("3", "", "3"),
+    ],
+)
+def test_amounts_name_their_unit(text: str, unit: str | None, words: str) -> None:
+    assert of_unit(text, unit) == words
