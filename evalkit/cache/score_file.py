@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from evalkit.cache.opening import SMALLEST, connect, connect_to_read, no_database, use_wal
+from evalkit.cache.opening import SMALLEST, connect, connect_to_read, lengthen_log, no_database, use_wal
 from evalkit.cache.salvage import MAGIC
 from evalkit.errors import CacheError
 
@@ -114,6 +114,7 @@ class ScoreFile:
         fresh = not self._is_laid_out()
         use_wal(self._connection, patience)
         self._connection.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes is scored again
+        lengthen_log(self._connection)
         if fresh:
             self._create()
         elif self._bytes() > largest:

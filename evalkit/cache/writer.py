@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
+from evalkit.cache.opening import lengthen_log
 from evalkit.cache.row import REPLACE, Row
 from evalkit.errors import CacheError
 
 BATCH = 500
-LOG = 16_384  # pages (64 MB) of SQLite's log before it is brought into the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,7 @@ class Writer:
             with closing(self._connect()) as connection:
                 # FULL makes a commit survive a power cut; in batches it costs nothing measurable.
                 connection.execute("PRAGMA synchronous=FULL")
-                # Keys are random: in a large cache each lands on a page of its own. The longer the log, the
-                # more of them have a page in common when it is brought into the file.
-                connection.execute(f"PRAGMA wal_autocheckpoint={LOG}")
+                lengthen_log(connection)
                 open_for_more = True
                 while open_for_more:
                     batch, open_for_more = self._waiting()
