@@ -6,9 +6,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from evalkit.executors.base import Job
+from evalkit.later import np
 from evalkit.outcomes import Keys
 from evalkit.spool import Spool
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import Metric, sees_all, statistics_of
 from evalkit.reading import Counts, Hear, Reading, Scorable, unheard
 from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from evalkit.statistics.bootstrap import Interval
 
     IndexArray = NDArray[np.intp | np.intc]
+    RowsOf = Callable[[Metric, Sequence[Generation], Sequence[Sample]], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,6 @@ def check_metrics(
     Returns the metrics, bound to the data. `logprobs` says whether answers will have log-probabilities. Rows
     in `store` were scored before: then nothing was missing.
     """
-    rows_of = statistics_of if store is None else store.rows
     if not task.dataset.samples:
         return task.metrics
     bound: dict[str, Metric] = {}
@@ -148,18 +147,13 @@ def check_metrics(
                 "or choose metrics that need none"
             )
         text = sample.references[0] if sample.references else "text"
+        answer = Generation(sample.id, 0, made_up(text, logprobs=logprobs), text)
         try:
             metric = bound[family] = unbound.bind(task.dataset.samples)
-            answer = Generation(sample.id, 0, made_up(text, logprobs=logprobs), text)
-            rows = rows_of(metric, [answer], [sample])
-            values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
+            if store is None or not store.holds(metric, answer, sample):
+                _try(family, metric, answer, sample, statistics_of if store is None else store.rows)
         except ImportError as error:
             raise MetricError(f"metric {family}: a package is missing ({error}); install it") from None
-        if len(rows) != 1 or values.shape != (1, len(metric.names)):
-            raise MetricError(
-                f"metric {family}: for one sample it gave {len(rows)} rows of statistics and values of shape "
-                f"{values.shape}, not 1 and (1, {len(metric.names)}); repair the metric"
-            )
         for name in metric.names:
             if owners.setdefault(name, family) != family:
                 raise MetricError(
@@ -167,6 +161,17 @@ def check_metrics(
                     "choose one, or run twice"
                 )
     return bound
+
+
+def _try(family: str, metric: Metric, answer: Generation, sample: Sample, rows_of: RowsOf) -> None:
+    """Raise MetricError where a bound metric gives other numbers than it says; ImportError as it comes."""
+    rows = rows_of(metric, [answer], [sample])
+    values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
+    if len(rows) != 1 or values.shape != (1, len(metric.names)):
+        raise MetricError(
+            f"metric {family}: for one sample it gave {len(rows)} rows of statistics and values of shape "
+            f"{values.shape}, not 1 and (1, {len(metric.names)}); repair the metric"
+        )
 
 
 def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray | None) -> FloatArray:

@@ -19,7 +19,7 @@ from evalkit.records import TURNS, Generation, Sample, canonical_json
 
 # Whatever the rows' metrics import of us; a test follows the imports.
 ROOT = Path(__file__).parents[1]
-CODE = ("errors.py", "json_schema.py", "plugins.py", "records.py")
+CODE = ("errors.py", "json_schema.py", "later.py", "plugins.py", "records.py")
 FOLDER = "metrics"
 # What rows are computed with beside our own code; a signature names at most one of them.
 LIBRARIES = ("numpy", "nltk", "regex", "rouge-score", "rouge-score-rs", "sacrebleu")

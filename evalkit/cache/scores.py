@@ -9,13 +9,12 @@ from operator import is_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from evalkit.cache.opening import Say
 from evalkit.cache.score_file import LARGEST, ScoreFile, remove
 from evalkit.cache.score_keys import Maker, digests_of, maker_of, sources
 from evalkit.cache.trouble import DAMAGE, code_of
 from evalkit.errors import CacheError
+from evalkit.later import np
 from evalkit.metrics.base import BATCH, Metric, statistics_of
 from evalkit.records import Generation, Sample
 
@@ -73,6 +72,11 @@ class ScoreStore:
         if len({len(piece) for piece in kept}) != 1 or len(kept) < len(pieces):  # no row of this metric
             return self._afresh(metric, generations, samples)
         return np.frombuffer(bytearray(b"".join(kept)), dtype=np.float64).reshape(len(kept), -1)
+
+    def holds(self, metric: Metric, generation: Generation, sample: Sample) -> bool:
+        """Whether a bound metric scored this answer before."""
+        maker = maker_of(metric) if self._file is not None else None
+        return maker is not None and bool(self._found(maker, digests_of([generation], [sample])))
 
     def count_anew(self) -> None:
         """Begin to count again."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import Metric
 from evalkit.metrics.text import quoted, references_of
 from evalkit.records import Generation, Sample

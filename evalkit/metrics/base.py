@@ -11,8 +11,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:

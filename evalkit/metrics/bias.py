@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from evalkit.choices import CHOICES, place_named, question_in, right_choices
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.text import column_of
 from evalkit.records import Generation, Sample

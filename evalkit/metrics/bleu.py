@@ -8,9 +8,8 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import CorpusMetric, options_text
 from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of, in_parts
 from evalkit.metrics.symbols import tokens_13a, tokens_zh, words

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.logprobs import token_logprobs
 from evalkit.metrics.text import all_references, check_choice, quoted, references_of, squad_normalize, whole

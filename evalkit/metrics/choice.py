@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from evalkit.choices import CHOICES, LETTERS, letter_of, letters_of, order_of, place_named, question_in
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import MeanMetric, Metric, options_text
 from evalkit.records import Generation, Sample
 

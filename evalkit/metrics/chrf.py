@@ -8,8 +8,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import CorpusMetric, options_text
 from evalkit.metrics.overlap import Segments, common_ngrams, firsts_of, in_parts
 from evalkit.metrics.symbols import characters, words_chrf

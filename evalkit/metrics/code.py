@@ -9,9 +9,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from evalkit.errors import MetricError, SandboxError
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.text import check_choice
 from evalkit.records import Generation, Sample

@@ -6,9 +6,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError, did_you_mean
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.records import Generation, Sample, Usage
 

@@ -6,8 +6,7 @@ import unicodedata
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import CorpusMetric, MeanMetric, options_text
 from evalkit.metrics.text import all_references, quoted, references_of
 from evalkit.records import Generation, Sample

@@ -12,10 +12,9 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from evalkit.errors import MetricError, did_you_mean
 from evalkit.evaluate_modules import first_line, forget, is_place, loaded
+from evalkit.later import np
 from evalkit.metrics.base import MeanMetric, Metric, options_text
 from evalkit.metrics.text import check_choice, references_of
 from evalkit.records import Generation, Sample, content_hash

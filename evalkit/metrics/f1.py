@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import LabelMetric, options_text
 from evalkit.metrics.text import all_references, check_choice, quoted, references_of
 from evalkit.records import Generation, Sample, content_hash, text_of

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.numbers import numbers_in, plain
 from evalkit.metrics.schema import problem, schema_of

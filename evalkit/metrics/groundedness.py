@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.text import CJK, check_choice, mixed_tokens, squad_tokens
 from evalkit.records import Generation, Sample

@@ -6,9 +6,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import Metric
 from evalkit.plugins import construct, plugin
 from evalkit.records import Generation, Response, Sample

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import JudgeMetric, options_text
 from evalkit.records import Generation, Sample
 

@@ -6,9 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import CorpusMetric, options_text
 from evalkit.metrics.text import all_references, check_choice, quoted, references_of
 from evalkit.records import Generation, Sample, content_hash, text_of

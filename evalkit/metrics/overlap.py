@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from evalkit.later import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from evalkit.later import np
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray

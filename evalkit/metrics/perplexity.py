@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import CorpusMetric, options_text
 from evalkit.metrics.logprobs import token_logprobs
 from evalkit.records import Generation, Sample

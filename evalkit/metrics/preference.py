@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from evalkit.errors import MetricError, did_you_mean
+from evalkit.later import np
 from evalkit.metrics.base import JudgeMetric, options_text
 from evalkit.records import Generation, Sample
 

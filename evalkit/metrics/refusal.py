@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.text import check_choice, column_of
 from evalkit.records import Generation, Sample

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from evalkit.errors import MetricError, did_you_mean
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.text import check_choice, whole
 from evalkit.records import Generation, Sample, text_of

@@ -10,9 +10,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError, did_you_mean
+from evalkit.later import np
 from evalkit.metrics.base import MeanMetric, options_text
 from evalkit.metrics.text import all_references, check_choice, references_of, script_shares, words
 from evalkit.records import Generation, Sample

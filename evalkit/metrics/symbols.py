@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.overlap import KEY_BITS, dense, firsts_of, ranks, windows
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ _KINDS = {
     _DIGIT: "0123456789",
     _QUOTE: "'",
 }
-_PUNCTUATION = np.array([kind in {_MARK, _STOP, _HYPHEN, _QUOTE} for kind in range(7)])
+_PUNCTUATION = (_MARK, _STOP, _HYPHEN, _QUOTE)
 
 
 def characters(texts: Sequence[str], *, whitespace: bool) -> Symbols:
@@ -64,8 +63,8 @@ def words_chrf(texts: Sequence[str], sizes: IntArray) -> Symbols:
     found = _Characters.of(texts)
     first, last = found.runs()
     long = last > first
-    ends = long & _PUNCTUATION[found.kinds[last]]
-    begins = long & _PUNCTUATION[found.kinds[first]] & ~ends
+    ends = long & np.isin(found.kinds[last], _PUNCTUATION)
+    begins = long & np.isin(found.kinds[first], _PUNCTUATION) & ~ends
     cuts = np.zeros(len(found.codes), dtype=bool)
     cuts[last[ends]] = True
     cuts[first[begins] + 1] = True

@@ -8,8 +8,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
+from evalkit.later import np
 from evalkit.metrics.base import CorpusMetric, options_text
 from evalkit.metrics.text import all_references, quoted, reference_count, reference_streams, references_of
 from evalkit.metrics.translation import AUTO, asian_option

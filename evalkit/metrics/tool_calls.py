@@ -14,10 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError, PromptError
 from evalkit.json_schema import is_number, problems, same
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.calls import ANY_OF, Call, calls_in, is_choice, is_optional, wanted_calls
 from evalkit.metrics.pairing import best_pairs

@@ -6,9 +6,8 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from evalkit.errors import MetricError
+from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
 from evalkit.metrics.expectation import (
     check_expectation,

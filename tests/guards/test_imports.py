@@ -127,6 +127,19 @@ def test_before_the_first_request_only_what_it_needs_is_imported(
     assert len([name for name in names if name.startswith("evalkit")]) <= OURS
 
 
+def test_before_the_first_request_metrics_that_scored_before_need_no_numpy(
+    evalkit: Commands, asked: Sequence[str]
+) -> None:
+    """Each metric has tried a made-up answer in the run before; what it made of it was kept."""
+    words = [*asked, "metrics=[exact_match,f1,rouge,bleu,chrf]", "dataset.limit=4", "cache=refresh"]
+    code, names = loaded(FIRST, words, evalkit.folder)
+    assert code == 0
+    assert "numpy" in names
+    code, names = loaded(FIRST, words, evalkit.folder)
+    assert code == 0
+    assert not {name.partition(".")[0] for name in names} & ({"numpy"} | SCORING)
+
+
 def test_a_run_from_the_cache_imports_neither_client_nor_data_libraries(
     evalkit: Commands, asked: Sequence[str]
 ) -> None:

@@ -81,6 +81,17 @@ def test_no_answers_give_no_rows(path: Path) -> None:
         assert store.rows(ExactMatch(), [], []).shape == (0, 0)
 
 
+def test_what_was_scored_is_held(path: Path) -> None:
+    (asked, other), (answer,) = samples(["a", "b"]), generations(["a"])
+    with closing(ScoreStore(path)) as store:
+        assert not store.holds(ExactMatch(), answer, asked)
+        store.rows(ExactMatch(), [answer], [asked])
+        assert store.holds(ExactMatch(), answer, asked)
+        assert not store.holds(ExactMatch(), answer, other)
+        assert not store.holds(ExactMatch(ignore_case=True), answer, asked)
+    assert not store.holds(ExactMatch(), answer, asked)  # it has no file any more
+
+
 def test_equal_texts_are_scored_once(path: Path) -> None:
     assert scored(path, ExactMatch(), ["a"] * 2500, ["a", "b"] * 1250) == 2
 
