@@ -14,16 +14,19 @@ from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryV
 
 from evalkit import search_path
 from evalkit.config.explain import explained
-from evalkit.config.schema import RunConfig, open_schema
+from evalkit.config.schema import RunConfig, open_schema, schema
 from evalkit.config.trust import check_primary
 from evalkit.errors import ConfigError
 
 PRIMARY = "evalkit"
+SCHEMA = "evalkit_schema"
 
 
 def register_schema() -> None:
-    """Store the schema that configs/evalkit.yaml starts from."""
-    ConfigStore.instance().store(name="evalkit_schema", node=open_schema())
+    """Store the schema that configs/evalkit.yaml starts from, once."""
+    store = ConfigStore.instance()
+    if f"{SCHEMA}.yaml" not in store.repo:
+        store.store(name=SCHEMA, node=schema())
 
 
 def load(overrides: Sequence[str] = ()) -> RunConfig:

@@ -259,12 +259,16 @@ class RunConfig:
     results_dir: str = "results"
 
 
-@cache
-def open_schema() -> DictConfig:
-    """Return the schema as Hydra composes on it, which makes copies of it."""
+def schema() -> DictConfig:
+    """Return a new schema as Hydra composes on it, which makes copies of it."""
     from omegaconf import OmegaConf
 
-    node: DictConfig = OmegaConf.structured(RunConfig)
+    # OmegaConf would copy each class's node into the one around it, and that one again.
+    node: DictConfig = OmegaConf.structured(RunConfig, flags={"no_deepcopy_set_nodes": True})
     for path in OPEN:
         OmegaConf.set_struct(OmegaConf.select(node, path), value=False)
     return node
+
+
+open_schema = cache(schema)
+"""Return the schema that nobody changes."""
