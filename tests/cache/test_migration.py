@@ -112,6 +112,35 @@ def test_killed_migration_leaves_the_old_file_and_the_next_one_succeeds(path: Pa
     assert clean(path)
 
 
+KILLED_AT = """
+import os, signal, sys
+from evalkit.cache import layout
+from evalkit.cache.sqlite import SqliteCache
+
+make = layout.mark
+def killed(connection):
+    if sys.argv[2] == "after":
+        make(connection)
+    os.kill(os.getpid(), signal.SIGKILL)
+layout.mark = killed
+SqliteCache(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_change_of_the_index_leaves_the_old_one(path: Path, moment: str) -> None:
+    """Version 2's index is dropped and version 3's made when the file is marked as of version 3."""
+    old_file(path, 5000, version=2)
+    before = sql(path, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    done = subprocess.run([sys.executable, "-c", KILLED_AT, str(path), moment], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert sql(path, "PRAGMA user_version") == [(2,)]
+    assert sql(path, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
+    assert len(found(path, [request(number) for number in range(5000)])) == 5000
+    assert sql(path, "PRAGMA user_version") == [(layout.SCHEMA_VERSION,)]
+    assert clean(path)
+
+
 def test_migration_without_room_is_refused_before_it_begins(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

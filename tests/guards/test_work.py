@@ -17,6 +17,7 @@ import pytest
 from entries import numbered_entries
 
 from evalkit import spool
+from evalkit.cache.score_file import LARGEST, ScoreFile
 from evalkit.cache.sqlite import SqliteCache
 
 if TYPE_CHECKING:
@@ -71,6 +72,18 @@ def test_many_commits_go_into_the_log_before_it_is_brought_into_the_file(tmp_pat
     cache.close()
     assert path.stat().st_size > 60 * len(body)
     assert not (tmp_path / "cache.sqlite-wal").exists()
+
+
+def test_kept_scores_go_into_the_log_before_it_is_brought_into_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    file = ScoreFile(path, patience=1.0, read_only=False, largest=LARGEST)
+    draw = random.Random(0).randbytes
+    for _ in range(60):  # nearly every row on a page of its own
+        file.add(1, "a metric", {draw(16): draw(512) for _ in range(100)})
+    assert path.with_name("scores.sqlite-wal").stat().st_size > 16 * 2**20  # SQLite's usual is 4 MB
+    file.close()
+    assert path.stat().st_size > 60 * 100 * 512
+    assert not path.with_name("scores.sqlite-wal").exists()
 
 
 def test_a_thousand_answers_are_written_once_and_read_in_a_few_statements(
