@@ -19,10 +19,10 @@ from evalkit.config.data import pinned
 from evalkit.config.model import build_model, trials_of
 from evalkit.config.scores import asked_by
 from evalkit.errors import DatasetError, RequestError, RunStopped
-from evalkit.report.base import Report
 
 if TYPE_CHECKING:
     from evalkit.budget import Budget
+    from evalkit.cache.scores import ScoreStore
     from evalkit.client.base import Model
     from evalkit.comparison.rescore import Answers
     from evalkit.config.schema import RunConfig
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from evalkit.metrics.base import FloatArray, Metric
     from evalkit.postprocess import Pipeline
     from evalkit.records import Generation, Sample
+    from evalkit.report.base import Report
     from evalkit.report.lines import Lines
     from evalkit.report.make import Run
     from evalkit.runner import Collected, Listener, Stopped
@@ -258,8 +259,6 @@ def _answered(
     """Check, ask and score."""
     from evalkit.config.spending import build_budget, told
     from evalkit.preflight import check_run
-    from evalkit.report.lines import Lines
-    from evalkit.scoring import score
 
     notices: list[str] = []  # where the run cannot be made, nobody needs to hear of kept scores
     store = build_scores(config, notices.append)
@@ -270,12 +269,22 @@ def _answered(
         collected, stopped = _collected(config, (task, model, executor), listen, say, halt)
         if store is not None:
             store.count_anew()  # the made-up sample is none of the run's
-        lines = Lines()
-        scored = score(task, collected.outcomes, _resampling(config), store, bound=True, hear=lines.add)
+        scored, lines = _scored(config, task, collected, store)
     for notice in notices:
         say(notice)
     rows = {} if store is None else {"kept": store.looked_up - store.scored, "computed": store.scored}
     return _Answered(task, collected, stopped, scored, lines, budget, rows)
+
+
+def _scored(
+    config: RunConfig, task: Task, collected: Collected, store: ScoreStore | None
+) -> tuple[Scored, Lines]:
+    """Score the answers; return the lines of their samples too."""
+    from evalkit.report.lines import Lines
+    from evalkit.scoring import score
+
+    lines = Lines()
+    return score(task, collected.outcomes, _resampling(config), store, bound=True, hear=lines.add), lines
 
 
 def _written(run: Run, config: RunConfig, stopped: RunStopped | None, *, interrupted: bool) -> Finished:
@@ -317,11 +326,12 @@ def score_again(report: Report, overrides: Sequence[str]) -> Finished:
     from evalkit.config.rescore import rescoring_settings
     from evalkit.config.scores import asked, metrics_of
     from evalkit.datasets.base import Dataset
+    from evalkit.preflight import check_metrics
     from evalkit.report.again import Rescoring, rescored_lines, rescored_report, stored
     from evalkit.report.find import results_of
     from evalkit.report.provenance import provenance
     from evalkit.report.write import write
-    from evalkit.scoring import check_metrics, score
+    from evalkit.scoring import score
 
     config = rescoring_settings(report.config, overrides)
     check_settings(config)

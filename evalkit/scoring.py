@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from evalkit.errors import MetricError
 from evalkit.later import np
 from evalkit.metrics.base import Metric, sees_all, statistics_of
 from evalkit.reading import Counts, Hear, Reading, Scorable, unheard
-from evalkit.records import Aggregate, Generation, Outcome, Response, Sample, Usage
+from evalkit.records import Aggregate, Generation, Outcome, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from evalkit.statistics.bootstrap import Interval
 
     IndexArray = NDArray[np.intp | np.intc]
-    RowsOf = Callable[[Metric, Sequence[Generation], Sequence[Sample]], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,67 +109,6 @@ class _Table:
         if not self._width:
             return np.zeros((0, 0))
         return np.frombuffer(self._bytes, dtype=np.float64).reshape(-1, self._width)
-
-
-def made_up(text: str, *, logprobs: bool = True) -> Response:
-    """Return an answer that nobody gave, with all that a server may tell of one."""
-    entry = {"token": text, "logprob": -0.1, "bytes": None}
-    told = {"content": [{**entry, "top_logprobs": [entry]}], "refusal": None}
-    return Response(
-        text,
-        finish_reason="stop",
-        usage=Usage(prompt=1, completion=1),
-        logprobs=told if logprobs else None,
-        latency=0.1,
-        time_to_first_token=0.1,
-    )
-
-
-def check_metrics(
-    task: Scorable, *, logprobs: bool = True, store: ScoreStore | None = None
-) -> Mapping[str, Metric]:
-    """Score one made-up sample per metric, so that what is missing shows before money is spent.
-
-    Returns the metrics, bound to the data. `logprobs` says whether answers will have log-probabilities. Rows
-    in `store` were scored before: then nothing was missing.
-    """
-    if not task.dataset.samples:
-        return task.metrics
-    bound: dict[str, Metric] = {}
-    sample = task.asked(task.dataset.samples[0], 0)
-    owners: dict[str, str] = {}
-    for family, unbound in task.metrics.items():
-        if unbound.needs_target and not sample.references:
-            raise MetricError(
-                f"metric {family}: sample {sample.id} has no target; set dataset.target=<column> "
-                "or choose metrics that need none"
-            )
-        text = sample.references[0] if sample.references else "text"
-        answer = Generation(sample.id, 0, made_up(text, logprobs=logprobs), text)
-        try:
-            metric = bound[family] = unbound.bind(task.dataset.samples)
-            if store is None or not store.holds(metric, answer, sample):
-                _try(family, metric, answer, sample, statistics_of if store is None else store.rows)
-        except ImportError as error:
-            raise MetricError(f"metric {family}: a package is missing ({error}); install it") from None
-        for name in metric.names:
-            if owners.setdefault(name, family) != family:
-                raise MetricError(
-                    f"metrics {owners[name]} and {family} both give {name}: a report holds one of them; "
-                    "choose one, or run twice"
-                )
-    return bound
-
-
-def _try(family: str, metric: Metric, answer: Generation, sample: Sample, rows_of: RowsOf) -> None:
-    """Raise MetricError where a bound metric gives other numbers than it says; ImportError as it comes."""
-    rows = rows_of(metric, [answer], [sample])
-    values = metric.aggregate(np.stack([metric.combine(rows)]), np.ones((1, 1)))
-    if len(rows) != 1 or values.shape != (1, len(metric.names)):
-        raise MetricError(
-            f"metric {family}: for one sample it gave {len(rows)} rows of statistics and values of shape "
-            f"{values.shape}, not 1 and (1, {len(metric.names)}); repair the metric"
-        )
 
 
 def combine_trials(metric: Metric, rows: FloatArray, numbers: IndexArray | None) -> FloatArray:

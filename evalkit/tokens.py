@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evalkit.images import Reference, most_tokens, parse, usual_tokens
 from evalkit.records import Request
+
+if TYPE_CHECKING:
+    from evalkit.images.reference import Reference
 
 O200K, CL100K = "o200k_base", "cl100k_base"
 TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings"
@@ -104,10 +106,7 @@ def prompts(requests: Sequence[Request]) -> Prompts:
         tokens + (0 if certain else TEMPLATE_REQUEST + more)
         for tokens, certain, more in zip(likely, plain, again, strict=True)
     ]
-    likely, most = (
-        _with_images(likely, usual_tokens, images, model),
-        _with_images(most, most_tokens, images, model),
-    )
+    likely, most = _with_images(likely, images, model), _with_images(most, images, model, surely=True)
     return Prompts(likely, most, EXACT if all(plain) else ABOUT, encoding_of(model))
 
 
@@ -180,17 +179,19 @@ def _by_bytes(requests: Sequence[Request]) -> Prompts:
         for size, one in zip(sizes, requests, strict=True)
     ]
     images, model = [_images(one.body) for one in requests], _model_of(requests)
-    likely = _with_images([_likely(size) for size in sizes], usual_tokens, images, model)
-    return Prompts(likely, _with_images(most, most_tokens, images, model), ESTIMATED, None)
+    likely = _with_images([_likely(size) for size in sizes], images, model)
+    return Prompts(likely, _with_images(most, images, model, surely=True), ESTIMATED, None)
 
 
 def _with_images(
-    counts: Sequence[int],
-    rule: Callable[[Reference | None, str, str | None], int],
-    images: Sequence[Sequence[Mapping[str, Any]]],
-    model: str,
+    counts: list[int], images: Sequence[Sequence[Mapping[str, Any]]], model: str, *, surely: bool = False
 ) -> list[int]:
-    """Add what each request's images take."""
+    """Add what each request's images take, at most where `surely`."""
+    if not any(images):
+        return counts
+    from evalkit.images.rules import most_tokens, usual_tokens
+
+    rule = most_tokens if surely else usual_tokens
     return [
         tokens + sum(rule(*_image(one, model)) for one in some)
         for tokens, some in zip(counts, images, strict=True)
@@ -209,6 +210,8 @@ def _is_image(part: Any) -> bool:
 
 def _image(part: Mapping[str, Any], model: str) -> tuple[Reference | None, str, str | None]:
     """Return what a rule counts by; no reference where the size is not known (a URL)."""
+    from evalkit.images.reference import parse
+
     image = part.get("image_url")
     nested = image if isinstance(image, Mapping) else {"url": image, "detail": part.get("detail")}
     return parse(nested.get("url")), model, nested.get("detail")

@@ -19,10 +19,11 @@ from evalkit.metrics.exact_match import ExactMatch
 from evalkit.postprocess import Pipeline
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.text import Strip
+from evalkit.preflight import check_metrics
 from evalkit.prompts import Prompt
 from evalkit.reading import generate
 from evalkit.records import Aggregate, Failure, Generation, Outcome, Response, Sample
-from evalkit.scoring import Resampling, Scored, check_metrics, combine_trials, numbers_of, score
+from evalkit.scoring import Resampling, Scored, combine_trials, numbers_of, score
 from evalkit.task import Task
 
 if TYPE_CHECKING:

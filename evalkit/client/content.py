@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from evalkit.images import sent
+from evalkit.images.sending import sent
 
 LARGE = 2**20  # aiohttp's own limit for bytes handed over at once
 PIECE = 2**16

@@ -20,7 +20,8 @@ import numpy as np
 from evalkit.comparison.base import Measured, Side
 from evalkit.comparison.side import family_of
 from evalkit.errors import NoBaseline, ReportError
-from evalkit.report.base import BASELINES, without_unit
+from evalkit.report.base import without_unit
+from evalkit.report.place import BASELINES
 from evalkit.report.write import write_text
 
 if TYPE_CHECKING:

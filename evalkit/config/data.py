@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from evalkit import search_path
-from evalkit.config.pictures import pictures_of, with_pictures
 from evalkit.config.schema import DatasetConfig, RetrievalConfig, RunConfig
 from evalkit.errors import ConfigError
 from evalkit.plugins import check_options, construct, plugin, takes
@@ -24,8 +23,13 @@ OF_DATASET = ("path", "encoding", "records", "subset", "split", "revision")
 
 def build_data(config: RunConfig) -> Dataset:
     """Read the data with the images that its rows name."""
-    pictures = pictures_of(config.prompt.images)
-    return with_pictures(build_dataset(config.dataset), pictures, config.dataset.path)
+    images = config.prompt.images
+    if images is None:
+        return build_dataset(config.dataset)
+    from evalkit.config.pictures import pictures_of, with_pictures
+
+    wanted = pictures_of(images)
+    return with_pictures(build_dataset(config.dataset), wanted, config.dataset.path)
 
 
 def build_passages(

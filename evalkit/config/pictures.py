@@ -13,8 +13,8 @@ from urllib.parse import unquote_to_bytes
 from evalkit import search_path
 from evalkit.datasets.base import Dataset
 from evalkit.errors import ConfigError, DatasetError, did_you_mean
-from evalkit.images import Reference, keep, keep_file, parse
-from evalkit.images.store import MOST_BYTES, has
+from evalkit.images.reference import Reference, parse
+from evalkit.images.store import MOST_BYTES, has, keep, keep_file
 from evalkit.records import Sample, content_hash
 from evalkit.spool import Spool
 
@@ -45,10 +45,8 @@ class Pictures:
         return {"field": names, "detail": self.detail} if self.detail else names
 
 
-def pictures_of(setting: Any) -> Pictures | None:
-    """Return what `prompt.images` says; ConfigError for what it cannot be, None where there are no images."""
-    if setting is None:
-        return None
+def pictures_of(setting: Any) -> Pictures:
+    """Return what `prompt.images` says; ConfigError for what it cannot be."""
     options = dict(setting) if isinstance(setting, Mapping) else {"field": setting}
     for name in options:
         if name not in OPTIONS:
@@ -73,14 +71,12 @@ def pictures_of(setting: Any) -> Pictures | None:
     return found
 
 
-def with_pictures(dataset: Dataset, pictures: Pictures | None, path: Any) -> Dataset:
+def with_pictures(dataset: Dataset, pictures: Pictures, path: Any) -> Dataset:
     """Return the data with a reference for every file and data URL that the images' fields hold.
 
     The references are part of the fingerprint: another image under the same name is other data. `path` is
     dataset.path. DatasetError names the sample and field of what is no image, too large, or out of bounds.
     """
-    if pictures is None:
-        return dataset
     reader = _Reader(pictures, folder_of(path))
     samples = Spool(reader.read(one) for one in dataset.samples).whole
     if not reader.hashes:

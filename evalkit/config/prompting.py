@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.config.data import build_dataset
-from evalkit.config.pictures import pictures_of
 from evalkit.config.pool import pool_of
 from evalkit.config.schema import PromptConfig, RunConfig
 from evalkit.errors import ConfigError, PromptError
@@ -39,7 +38,6 @@ def build_prompt(config: PromptConfig) -> Prompt:
         template = "{{ turn }}"
     if not template and config.history is None:
         raise PromptError("no prompt: set prompt.template='…{{ field }}…', prompt.file=PATH or prompt=<name>")
-    pictures = pictures_of(config.images)
     return Prompt(
         name=config.name,
         template=template or "",
@@ -48,10 +46,19 @@ def build_prompt(config: PromptConfig) -> Prompt:
         variables=config.variables,
         answer_schema=schema or None,
         history=config.history,
-        images=None if pictures is None else pictures.wanted,
+        images=_images(config.images),
         tools=config.tools,
         turns=config.turns,
     )
+
+
+def _images(setting: Any) -> Any:
+    """Return the fields with images as the prompt is told of them."""
+    if setting is None:
+        return None
+    from evalkit.config.pictures import pictures_of
+
+    return pictures_of(setting).wanted
 
 
 def build_fewshot(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from evalkit.datasets.base import Row
 from evalkit.errors import DatasetError, did_you_mean
-from evalkit.images import keep
+from evalkit.images.store import keep
 
 if TYPE_CHECKING:
     import pyarrow as pa

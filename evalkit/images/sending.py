@@ -6,9 +6,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.images.reference import parse
-from evalkit.images.store import load
-
 
 def sent(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a request's body with a data URL for every image told by reference; the body itself without any.
@@ -41,6 +38,9 @@ def _part(part: Any) -> Any:
 
 
 def _address(url: Any) -> Any:
+    from evalkit.images.reference import parse
+    from evalkit.images.store import load
+
     reference = parse(url)
     if reference is None:
         return url

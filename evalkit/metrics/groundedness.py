@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.later import np
 from evalkit.metrics.base import Metric, options_text
-from evalkit.metrics.text import CJK, check_choice, mixed_tokens, squad_tokens
+from evalkit.metrics.text import check_choice, cjk, mixed_tokens, squad_tokens
 from evalkit.records import Generation, Sample
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def passages_of(sample: Sample) -> list[str]:
 
 
 def _overlap(answer: str, text: str) -> tuple[float, float, int, int, Sequence[str]]:
-    split = mixed_tokens if CJK.search(answer) or CJK.search(text) else squad_tokens
+    split = mixed_tokens if cjk().search(answer) or cjk().search(text) else squad_tokens
     said, known = Counter(split(answer)), Counter(split(text))
     shared, total = (said & known).total(), said.total()
     lacking = list((said - known).elements())

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Self
 from evalkit.errors import MetricError
 from evalkit.metrics.base import MeanMetric, options_text
 from evalkit.metrics.text import (
-    CJK,
     all_references,
     answers_of,
     check_choice,
+    cjk,
     mixed_tokens,
     quoted,
     references_of,
@@ -63,7 +63,7 @@ class TokenF1(MeanMetric):
         if self.tokenizer != "auto":
             return self
         bound = copy.copy(self)
-        bound.tokenizer = "mixed" if any(CJK.search(text) for text in texts) else "squad"
+        bound.tokenizer = "mixed" if any(cjk().search(text) for text in texts) else "squad"
         return bound
 
     def statistics(self, generations: Sequence[Generation], samples: Sequence[Sample]) -> FloatArray:
@@ -98,7 +98,7 @@ class TokenF1(MeanMetric):
 
     def _tokens(self, prediction: str, reference: str) -> tuple[list[str], list[str]]:
         # Both sides are split by one rule, or 'Apple' and '苹果 “Apple”' would differ in their quotes.
-        mixed = self.tokenizer == "mixed" and (CJK.search(prediction) or CJK.search(reference))
+        mixed = self.tokenizer == "mixed" and (cjk().search(prediction) or cjk().search(reference))
         split = mixed_tokens if mixed else squad_tokens
         return split(prediction), split(reference)
 

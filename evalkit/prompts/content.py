@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.errors import PromptError
-from evalkit.images import parse
 from evalkit.records import Message, Sample
 
 SPEAKERS = ("system", "developer", "user", "assistant", "tool")
@@ -70,6 +69,8 @@ def with_images(text: str, images: Sequence[Mapping[str, Any]]) -> Any:
 
 def _address(value: Any, where: str) -> str:
     """Return where an image is: its reference, without the name that a file has, or its URL."""
+    from evalkit.images.reference import parse
+
     reference = parse(value)
     if reference is not None:
         return str(reference.nameless)

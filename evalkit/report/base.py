@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import ReportError
 from evalkit.records import Aggregate
 from evalkit.report.migrate import migrated
+from evalkit.report.place import REPORT, SAMPLES
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import Metric
 
 # Each step from an older version is in migrate.py; the schemas in schema/ describe this one.
 SCHEMA_VERSION = 2
-RUNS = "runs"
-BASELINES = "baselines"
-REPORT = "report.json"
-SAMPLES = "samples.jsonl"
-MARKDOWN = "report.md"
-
 COMPLETE = "complete"
 WITH_FAILURES = "complete_with_failures"  # further ones: records.ENDED_EARLY
 

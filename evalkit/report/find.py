@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalkit.errors import ReportError, did_you_mean
-from evalkit.report.base import BASELINES, REPORT, RUNS
+from evalkit.report.place import BASELINES, REPORT, RUNS
 
 LATEST = "latest"
 SECOND = len("20260131-235959")

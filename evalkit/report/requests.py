@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.images import shown
+from evalkit.images.reference import shown
 from evalkit.prompts import Prompt
 from evalkit.prompts.turns import said
 from evalkit.records import content_hash

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evalkit.errors import ReportError
-from evalkit.report.base import REPORT
 from evalkit.report.find import LATEST, run_folders
+from evalkit.report.place import REPORT
 from evalkit.report.write import json_text, write_text
 
 SCHEMA_VERSION = 1

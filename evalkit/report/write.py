@@ -12,20 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import ReportError
-from evalkit.report.base import MARKDOWN, REPORT, RUNS, SAMPLES, Report
+from evalkit.report.base import Report
 from evalkit.report.lines import json_line
-
-
-def check_writable(results_dir: Path, task: str) -> None:
-    """Raise ReportError now, before anything is paid for, when the report could not be written later."""
-    parent = results_dir / RUNS / task
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        Path(tempfile.mkdtemp(prefix=".check-", dir=parent)).rmdir()
-    except OSError as error:
-        raise ReportError(
-            f"{parent}: reports cannot be written there ({error.strerror or error}); set results_dir=FOLDER"
-        ) from error
+from evalkit.report.place import MARKDOWN, REPORT, RUNS, SAMPLES
 
 
 def write(report: Report, samples: Iterable[Mapping[str, Any] | bytes], results_dir: Path) -> Path:

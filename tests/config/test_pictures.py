@@ -16,7 +16,7 @@ from evalkit.config.compose import load
 from evalkit.config.pictures import Pictures, pictures_of, with_pictures
 from evalkit.datasets.base import Dataset
 from evalkit.errors import ConfigError, DatasetError, PromptError
-from evalkit.images import parse
+from evalkit.images.reference import parse
 from evalkit.records import Sample
 
 

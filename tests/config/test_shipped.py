@@ -11,7 +11,7 @@ from evalkit.config.build import build_task
 from evalkit.config.check import check_settings
 from evalkit.config.compose import load, plain
 from evalkit.config.model import build_model
-from evalkit.scoring import check_metrics
+from evalkit.preflight import check_metrics
 from evalkit.search_path import shipped
 
 CONFIGS = shipped("configs")

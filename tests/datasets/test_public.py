@@ -24,8 +24,9 @@ from evalkit.datasets.base import FieldMap, Row
 from evalkit.datasets.base import load as load_rows
 from evalkit.errors import ConfigError, DatasetError
 from evalkit.postprocess import Unparsed
+from evalkit.preflight import check_metrics
 from evalkit.records import Outcome, Response, Sample
-from evalkit.scoring import Resampling, check_metrics, score
+from evalkit.scoring import Resampling, score
 from evalkit.search_path import shipped
 from evalkit.task import Task
 

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from pictures import gif, jpeg, png, webp
 
 from evalkit.errors import DatasetError
-from evalkit.images import Facts, Reference, facts_of, keep, keep_file, parse, sent, shown
-from evalkit.images.store import MOST_BYTES, Store
+from evalkit.images.kinds import Facts, facts_of
+from evalkit.images.reference import Reference, parse, shown
+from evalkit.images.sending import sent
+from evalkit.images.store import MOST_BYTES, Store, keep, keep_file
 
 
 @pytest.mark.parametrize(

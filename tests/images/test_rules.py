@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.images import Reference, most_tokens, usual_tokens
+from evalkit.images.reference import Reference
+from evalkit.images.rules import most_tokens, usual_tokens
 from evalkit.records import Request
 from evalkit.tokens import ABOUT, ESTIMATED, prompts
 

@@ -17,9 +17,10 @@ import pytest
 from reports import aggregate, report
 
 from evalkit.errors import ReportError
-from evalkit.report.base import REPORT, SAMPLES, read
+from evalkit.report.base import read
+from evalkit.report.place import REPORT, SAMPLES, check_writable
 from evalkit.report.suite import Member, Suite, read_suite, write_suite
-from evalkit.report.write import check_writable, write
+from evalkit.report.write import write
 
 SAMPLE = {"id": "1", "trial": 0, "output": "数据 ü"}
 

@@ -15,8 +15,9 @@ from jsonschema import Draft202012Validator
 
 from evalkit.errors import ReportError
 from evalkit.report import schema
-from evalkit.report.base import REPORT, SCHEMA_VERSION, read
+from evalkit.report.base import SCHEMA_VERSION, read
 from evalkit.report.migrate import STEPS, migrated
+from evalkit.report.place import REPORT
 
 if TYPE_CHECKING:
     from commands import Commands
