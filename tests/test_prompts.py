@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from jinja2 import Template
 
 from evalkit.errors import PromptError
 from evalkit.prompts import Prompt
-from evalkit.prompts.templates import MARKS, compiled, part
+from evalkit.prompts.templates import MARKS, Fields, compiled, filled, part, template_of
 from evalkit.records import Sample
 
 FIELDS = {"text": "hello", "choices": ["x", "y"], "doc": {"title": "T"}}
@@ -115,6 +117,49 @@ def test_a_text_without_marks_is_what_jinja_makes_of_it(parts: list[str]) -> Non
     text = "".join(parts)
     assume(not any(mark in text for mark in MARKS))
     assert part(text, "system", "mine") == compiled(text, "system", "mine").render()
+
+
+PIECES = (
+    *("{{ a }}", "{{b}}", "{{  a  }}", "{{ a}}", "{{ nope }}", "{{ range }}", "{{ a|upper }}", "{{ d.e }}"),
+    *("{{ true }}", "{{ None }}", "{{ not }}", "{{ self }}", "{{ loop }}", "{{ if }}", "{{ while }}"),
+    *("{{ _c }}", "{{- a }}", "{{ a -}}", "{{ 1 }}", "{{\ta }}", "{{ a\n}}", "{{ é }}", "{{ a b }}", "{{}}"),
+    *("{{", "}}", "{", "}", "{%", "%}", "{#", "#}", "{% raw %}", "{% endraw %}"),
+    *("\n", "\r", "\r\n", " ", "text", "#"),
+)
+VALUES = ["x", "", "{{ b }}", "<&>", "\r\n", "y\n", 3, 1.50, None, True, ["x"], {"e": "z"}]
+
+
+def outcome(make: Callable[..., Template | Fields], text: str, names: dict[str, Any]) -> str:
+    try:
+        return filled(make(text, "user", "mine"), names, "s1", "mine")
+    except PromptError as error:
+        return f"refused: {error}"
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=6),
+    st.dictionaries(st.sampled_from(["a", "b", "d", "_c", "true", "not", "self", "while", "range"]),
+                    st.sampled_from(VALUES)),
+)  # fmt: skip
+def test_a_template_of_fields_is_filled_as_jinja_fills_it(parts: list[str], names: dict[str, Any]) -> None:
+    text = "".join(parts)
+    assert outcome(template_of, text, names) == outcome(compiled, text, names)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("{{ a }}", Fields),
+        ("Q: {{ question }}\nA: {{answer_1}}}}\n", Fields),
+        ("nothing", Fields),
+        ("{{ a|upper }}", Template),
+        ("{{ a }}{% if b %}{% endif %}", Template),
+        ("{{ none }}", Template),
+    ],
+)
+def test_only_templates_of_fields_alone_are_filled_without_jinja(text: str, kind: type) -> None:
+    assert isinstance(template_of(text, "user", "mine"), kind)
 
 
 def test_literal_braces_are_written_raw() -> None:

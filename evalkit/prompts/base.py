@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import PromptError
 from evalkit.prompts.content import history_in, images_in, schema_in, tools_in, with_images
-from evalkit.prompts.templates import compiled, filled, part, to_json
+from evalkit.prompts.templates import Fields, filled, part, template_of, to_json
 from evalkit.prompts.turns import said
 from evalkit.records import Message, Question, Sample, content_hash
 
@@ -175,7 +175,7 @@ class Prompt:
             known = {**self._named(sample), "target": sample.target, "references": list(sample.references)}
             if sample.references:
                 known["reference"] = sample.references[0]
-            return filled(compiled(template, "fewshot.answer", self.name), known, sample.id, self.name)
+            return filled(template_of(template, "fewshot.answer", self.name), known, sample.id, self.name)
         if not sample.references:
             raise PromptError(
                 f'example "{sample.id}" has no target to show as its answer: set dataset.target=<column> '
@@ -193,7 +193,7 @@ class Prompt:
         return replace(self, messages=kept, examples=examples, cue=cue)
 
     @cached_property
-    def _before(self) -> list[tuple[str, Template | dict[str, Any]]]:
+    def _before(self) -> list[tuple[str, Template | Fields | dict[str, Any]]]:
         """Each message before the question by its role: a template, or all of it where it never changes."""
         parts = [("system", self.system)] if self.system else []
         parts += [(message["role"], message["content"]) for message in self.messages]
@@ -201,8 +201,8 @@ class Prompt:
         return [(role, {"role": role, "content": one} if isinstance(one, str) else one) for role, one in made]
 
     @cached_property
-    def _template(self) -> Template:
-        return compiled(self.template, "user", self.name)
+    def _template(self) -> Template | Fields:
+        return template_of(self.template, "user", self.name)
 
     @cached_property
     def _solved(self) -> list[tuple[str, str]]:

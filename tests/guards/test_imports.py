@@ -128,6 +128,17 @@ def test_before_the_first_request_only_what_it_needs_is_imported(
     assert len([name for name in names if name.startswith("evalkit")]) <= OURS
 
 
+def test_a_prompt_of_fields_alone_needs_no_jinja_before_the_first_request(
+    asked: Sequence[str], tmp_path: Path
+) -> None:
+    words = [*asked, "prompt.system=Be brief.", "prompt.messages=[]", "dataset.limit=4", "cache=refresh"]
+    for template, needed in (("Q: {{ question }}", False), ("Q: {{ question | trim }}", True)):
+        code, names = loaded(FIRST, [*words, f"prompt.template='{template}'"], tmp_path)
+        assert code == 0
+        assert "openai" in names
+        assert ("jinja2" in names) is needed
+
+
 def test_before_the_first_request_metrics_that_scored_before_need_no_numpy(
     evalkit: Commands, asked: Sequence[str]
 ) -> None:
