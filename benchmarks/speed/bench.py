@@ -85,6 +85,7 @@ def page(parts: list[Part], options: argparse.Namespace, before: float) -> str:
     facts = [
         *machine.facts(),
         f"size: {options.size}; {options.rounds} rounds in turn, in alternating order; medians and ranges",
+        "fewer rounds: " + ", ".join(f"{one.name} {one.rounds}" for one in SCRIPTS if one.rounds is not None),
         f"load of the machine when it began: {before:.1f}",
         *([options.note] if options.note else []),
     ]
