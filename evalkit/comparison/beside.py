@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit.comparison.base import Comparison, MetricComparison, Side, Verdict
 from evalkit.comparison.diff import prompt_diff
-from evalkit.comparison.render import HEADER, metric_table, remarks, sentence, slice_table
+from evalkit.comparison.render import HEADER, metric_table, remarks, scales_note, sentence, slice_table
 from evalkit.comparison.rescore import Answers
 from evalkit.errors import ReportError
 from evalkit.report.base import Report, read
@@ -29,7 +29,6 @@ def against_of(
     case = comparison.cases[0]
     baseline = next(one for one in baselines if one.facts["run_id"] == case.baseline["run_id"])
     told = replace(comparison, notes=())  # what else the baseline's suite holds is no matter of this run
-    table = metric_table(told)
     problem = case.problem is not None
     return Against(
         label=baseline.baseline or baseline.label,
@@ -40,7 +39,7 @@ def against_of(
             for one in case.metrics
             if one.effect is not None and ("[" not in one.metric or one.gated)
         ],
-        note=table.note,
+        note=scales_note(told),
         slices=slice_table(told),
         remarks=list(remarks(told)),
         prompt=prompt_diff(read(baseline.folder), report) if baseline.folder is not None else [],

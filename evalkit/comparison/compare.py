@@ -256,7 +256,10 @@ def _case(one: Tested, metrics: Mapping[str, MetricComparison], options: Options
     notes = [*one.notes, *notes_on(before, after)]
     if one.problem is None and one.found.problem:
         notes.insert(0, f"compared on the {len(ids)} samples that match: {one.found.problem}")
-    fixed, broken = flips(before, after, ids) if not one.problem else ([], [])
+    # A stored baseline is sorted by id, a run as its dataset: samples are named in the candidate's order.
+    shared = set(ids)
+    asked = [sample for sample in after.samples if sample in shared]
+    fixed, broken = flips(before, after, asked) if not one.problem else ([], [])
     shown = (
         slices_of(before, after, ids, metrics, options.level) if options.slices and not one.problem else []
     )

@@ -89,14 +89,18 @@ def metric_grid(comparison: Comparison) -> Grid:
         for one in case.metrics
         if one.effect is not None and ("[" not in one.metric or one.gated)
     ]
+    note = f"{scales_note(comparison)}; (…) does not gate; detectable: the loss found with 80% power"
+    return Grid(tuple(Column(name, KINDS.get(name, Kind.NUMBER)) for name in HEADER), tuple(rows), note)
+
+
+def scales_note(comparison: Comparison) -> str:
+    """Say what differences, intervals and p stand for, wherever they are shown."""
     alpha = comparison.policy["alpha"]
     units = units_note({one.metric: one.unit for case in comparison.cases for one in case.metrics})
-    note = (
-        f"differences in points (scores x 100; BLEU, chrF, TER as is){units}, {1 - alpha:.0%} intervals; "
-        "p two-sided; adjusted p one-sided for a loss (Holm over gated metrics); (…) does not gate; "
-        "detectable: the loss found with 80% power"
+    return (
+        f"differences in points (scores x 100; BLEU, chrF, TER as is), {1 - alpha:.0%} intervals{units}; "
+        "p two-sided; adjusted p one-sided for a loss (Holm over gated metrics)"
     )
-    return Grid(tuple(Column(name, KINDS.get(name, Kind.NUMBER)) for name in HEADER), tuple(rows), note)
 
 
 def _cells(one: MetricComparison, effect: Effect) -> tuple[Cell, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,17 @@ def test_verdict_and_answers_of_the_baseline_stand_beside_the_runs(evalkit: Comm
     assert changes == ["fixed", "same", *["broken"] * 18, *["same"] * 20]
     body = carried(page, "bodies")[2]
     assert (body["output"], body["before"]["output"]) == ("0", "6")
+
+
+def test_samples_are_named_in_the_datasets_order_whatever_they_are_compared_with(evalkit: Commands) -> None:
+    """A stored baseline is sorted by id: q10 before q2."""
+    base = recorded(evalkit, "one", range(2))
+    assert evalkit("accept", "latest", "--reason", "first", "--allow-dirty").code == 0
+    recorded(evalkit, "two", range(1, 20))
+    for first in (base.name, "main"):
+        (case,) = json.loads(evalkit("compare", first, "latest", "--json").out)["cases"]
+        assert case["fixed"] == ["q1"], first
+        assert case["broken"] == [f"q{n}" for n in range(3, 21)], first
 
 
 def test_accepted_baseline_keeps_no_texts_and_they_come_from_the_cache(

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from contrast import contrast
 from pages import against, failure, line, stored, table, write_page
 from playwright.sync_api import Page, expect
 from reports import aggregate, report
 
 from evalkit.prompts import Prompt
 from evalkit.records import Sample, content_hash
-from evalkit.report.html.base import Before
+from evalkit.report.html.base import Before, Difference
 from evalkit.report.markdown import harmless
 
 if TYPE_CHECKING:
@@ -348,6 +349,23 @@ def test_phone_shows_one_sample_at_a_time_and_nothing_is_wider_than_the_screen(
     expect(tab.locator("#detail")).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_comparison_fits_into_a_window_with_names_of_metrics_whole(
+    width: int, tmp_path: Path, watched: Watched
+) -> None:
+    """Long names go on in the next line; whoever copies one copies the name."""
+    names = ["numeric_match", "time_to_first_token_p50", "harmful_request_refusal_rate"]
+    cells = {"baseline": "57.4", "candidate": "35.8", "difference": "-21.6", "interval": "[-26.4, -16.9]"}
+    cells |= {"p": "< 0.001", "adjusted p": "< 0.001", "n": "12345"}
+    rows = [Difference(name, cells, "INCONCLUSIVE", True, True, -21.6, -26.4, -16.9, 1.0) for name in names]  # noqa: FBT003
+    watched.tab.set_viewport_size({"width": width, "height": 900})
+    made = stored(tmp_path, [line("q1")])
+    tab = watched.open(write_page(tmp_path, made, against({}, differences=rows)))
+    scroller = tab.get_by_role("region", name="Against the baseline").locator("xpath=self::div")
+    assert scroller.evaluate("(one) => one.scrollWidth - one.clientWidth") == 0
+    assert scroller.locator("tbody th").all_text_contents() == names
+
+
 def test_paper_gets_the_samples_as_a_table_instead_of_the_list(tmp_path: Path, watched: Watched) -> None:
     lines = [line(f"q{n}") for n in range(120)]
     tab = watched.open(write_page(tmp_path, stored(tmp_path, lines)))
@@ -376,15 +394,3 @@ def test_texts_stand_out_from_their_ground(scheme: Any, tmp_path: Path, watched:
     pairs += [("quiet", "accent-soft"), ("ink", "accent-soft"), ("page", "ink")]
     found = {pair: contrast(*(colours[name] for name in pair)) for pair in pairs}
     assert {pair: ratio for pair, ratio in found.items() if ratio < 4.5} == {}
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of WCAG 2.2, from two colours like #1a2b3c."""
-    low, high = sorted(map(luminance, (one, other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour.strip()[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
