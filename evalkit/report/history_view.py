@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +23,37 @@ LEVELS = f"levels by CUSUM and permutation, at most {ALPHA:.0%} false alarms a s
 
 WIDTH, PANEL, MARGIN, LEFT, SMALL = 760.0, 200.0, 16.0, 64.0, 11.0
 HEAD, FOOT = 30.0, 46.0
-DASHES = ("", "7 4", "2 4", "9 4 2 4")
-"""How the lines of several models are told apart, whatever colours a reader sees."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the line of one model is told from the others: by colour, dashes, and the corners of its points.
+
+    Without corners a point is round; dashes and corners are seen whatever colours a reader sees.
+    """
+
+    colour: str
+    dash: str = ""
+    corners: str = ""
+
+
+COLOURS = ("", "second", "third", "fourth")
+LINES = (
+    ("", ""),
+    ("7 4", "-4,-4 4,-4 4,4 -4,4"),
+    ("2 4", "0,-5 5,0 0,5 -5,0"),
+    ("9 4 2 4", "0,-5 5,4 -5,4"),
+)
+LOOKS = [Look(COLOURS[k % 4], *LINES[(k + k // 4) % 4]) for k in range(16)]
+"""Each colour and each line by turns, then in other pairs: sixteen models before two look alike."""
+
+STYLE = """\
+.bar.second{stroke:#bc4c00}.dot.second{fill:#bc4c00}.bar.third{stroke:#8250df}.dot.third{fill:#8250df}
+.bar.fourth{stroke:#a40e63}.dot.fourth{fill:#a40e63}
+@media (prefers-color-scheme:dark){
+.bar.second{stroke:#f0883e}.dot.second{fill:#f0883e}.bar.third{stroke:#b794ff}.dot.third{fill:#b794ff}
+.bar.fourth{stroke:#f778ba}.dot.fourth{fill:#f778ba}}"""
+"""Colours of the second and later models, after those of every drawing."""
 
 
 def history_grid(series: Sequence[Series]) -> Grid:
@@ -60,7 +90,7 @@ def history_svg(series: Sequence[Series]) -> str:
     if not panels:
         raise UsageError("nothing to draw; publish runs first: evalkit history add RUN")
     height = MARGIN + sum(PANEL + 16 * len(some) for some in panels.values())
-    parts: list[str] = []
+    parts = [f"<style>{STYLE}</style>"]
     y = MARGIN
     for (task, dataset, metric), some in panels.items():
         name = task if dataset == task else f"{task} on {dataset}"
@@ -115,29 +145,39 @@ def _panel(title: str, series: Sequence[Series], y: float) -> Iterator[str]:
     if last != first:
         yield words((WIDTH - MARGIN, axes.bottom + 18), last, "soft", "end", SMALL)
     for place, one in enumerate(series):
-        dash = DASHES[place % len(DASHES)]
-        yield from _line(one, axes, dash)
+        look = LOOKS[place % len(LOOKS)]
+        yield from _line(one, axes, look)
         at = axes.bottom + 38 + 16 * place
-        yield _stroke([(LEFT, at - 4), (LEFT + 36, at - 4)], dash)
+        yield _stroke([(LEFT, at - 4), (LEFT + 36, at - 4)], look)
+        yield _point((LEFT + 18, at - 4), look)
         last_point = one.points[-1]
         told = f"{one.model}: {shown(last_point.value, one.maximum, one.unit)} on {last_point.day}"
         yield words((LEFT + 44, at), fitted(told, 12, WIDTH - LEFT - 60))
 
 
-def _line(series: Series, axes: _Axes, dash: str) -> Iterator[str]:
+def _line(series: Series, axes: _Axes, look: Look) -> Iterator[str]:
     scale = 100 / series.maximum
     known = [point for point in series.points if point.value is not None]
-    yield _stroke([(axes.x(one), axes.y((one.value or 0.0) * scale)) for one in known], dash)
+    yield _stroke([(axes.x(one), axes.y((one.value or 0.0) * scale)) for one in known], look)
     for one in known:
         x, low, high = axes.x(one), *_ends(one, series.maximum)
-        yield line((x, axes.y(low)), (x, axes.y(high)), "bar", 1)
+        yield line((x, axes.y(low)), (x, axes.y(high)), f"bar {look.colour}", 1)
         if one.marks:
             yield line((x, axes.top), (x, axes.bottom), "edge", 1.5)
             yield _mark(one.marks, x, axes.top)
-        at = {"cx": number(x), "cy": number(axes.y((one.value or 0.0) * scale)), "r": 3.5, "class": "dot"}
         value = shown(one.value, series.maximum, series.unit)
         told = f"{one.day}: {value}" + "".join(f"; {mark}" for mark in one.marks)
-        yield f"<circle{attributes(at)}><title>{text(told)}</title></circle>"
+        yield _point((x, axes.y((one.value or 0.0) * scale)), look, told)
+
+
+def _point(at: tuple[float, float], look: Look, told: str = "") -> str:
+    x, y = map(number, at)
+    title = f"<title>{text(told)}</title>" if told else ""
+    style = f"dot {look.colour}"
+    if not look.corners:
+        return f"<circle{attributes({'cx': x, 'cy': y, 'r': 3.5, 'class': style})}>{title}</circle>"
+    placed = {"points": look.corners, "transform": f"translate({x} {y})", "class": style}
+    return f"<polygon{attributes(placed)}>{title}</polygon>"
 
 
 def _mark(marks: Sequence[str], x: float, top: float) -> str:
@@ -156,13 +196,13 @@ def _in_short(mark: str) -> str:
     return mark.removesuffix(" changed") if mark.endswith(" changed") else " ".join(mark.split()[:2])
 
 
-def _stroke(points: Sequence[tuple[float, float]], dash: str) -> str:
+def _stroke(points: Sequence[tuple[float, float]], look: Look) -> str:
     told = {
         "points": " ".join(f"{number(x)},{number(y)}" for x, y in points),
-        "class": "bar",
+        "class": f"bar {look.colour}",
         "fill": "none",
         "stroke-width": 2,
-        **({"stroke-dasharray": dash} if dash else {}),
+        **({"stroke-dasharray": look.dash} if look.dash else {}),
     }
     return f"<polyline{attributes(told)}/>"
 

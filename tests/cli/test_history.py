@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from commands import Commands, asking, write_lines
+from contrast import contrast
 from fake_openai import FakeOpenAI, Fault, FaultPlan
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 from report.renderers.test_hostile import HOSTILE
 
-from evalkit.report import schema
+from evalkit.report import history_view, schema
+from evalkit.report.renderers import svg
 
 GOLDEN = Path(__file__).parent / "golden"
 ROWS = [{"id": f"r{n}", "text": f"text {n}", "label": ("positive", "negative")[n % 2]} for n in range(6)]
@@ -184,10 +186,38 @@ def test_the_chart_holds_every_point_and_is_the_same_every_time(evalkit: Command
     assert evalkit("history", "--format", "svg").out == text
     root = ET.fromstring(text)
     space = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{space}circle")) == 15
+    assert len(root.findall(f"{space}circle")) == 1 + 1  # the other model's point, and its legend
+    assert len(root.findall(f"{space}polygon")) == 14 + 1
     assert sum(one.get("class") == "edge" for one in root.findall(f"{space}line")) == 1
     assert "<b>gpt & co</b>: 50.0 on 2026-01-20" in [one.text for one in root.findall(f"{space}text")]
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_every_model_has_a_look_of_its_own(evalkit: Commands) -> None:
+    """By dashes and the form of points alone four, with their colours sixteen."""
+    told = {name: value for name, value in entry(1, 0.5)["model"].items() if name != "asked"}
+    models = [entry(n, 0.5, model={**told, "asked": f"model-{n:02}"}) for n in range(1, 17)]
+    publish(evalkit.folder, *models)
+    root = ET.fromstring(evalkit("history", "--format", "svg").out)
+    drawn = [one for one in root.iter() if one.tag.endswith(("circle", "polygon"))]
+    points, legend = drawn[::2], drawn[1::2]
+    looks = [(one.tag, one.get("class"), one.get("points")) for one in points]
+    assert looks == [(one.tag, one.get("class"), one.get("points")) for one in legend]
+    assert len(set(looks)) == 16
+    for first in range(0, 16, 4):
+        assert len({(one[0], one[2]) for one in looks[first : first + 4]}) == 4
+
+
+@pytest.mark.parametrize(("scheme", "card"), [("light", "#ffffff"), ("dark", "#0d1117")])
+def test_lines_and_points_stand_out_from_their_card(scheme: str, card: str) -> None:
+    """WCAG 2.2, 1.4.11 asks for 3 to 1; the texts' 4.5 is kept here too."""
+    found = []
+    for style in (history_view.STYLE, svg.STYLE):
+        light, _, dark = style.partition("@media (prefers-color-scheme:dark){")
+        rules = light if scheme == "light" else dark
+        found += re.findall(r"\.(?:bar|dot)[\w.]*\{(?:stroke|fill):(#\w{6})\}", rules)
+    assert len(found) == 8
+    assert {colour: contrast(colour, card) for colour in found if contrast(colour, card) < 4.5} == {}
 
 
 @pytest.mark.parametrize("form", ["svg", "markdown", "json"])
