@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evalkit.datasets.base import Dataset
-from evalkit.errors import MetricError
 from evalkit.metrics.accuracy import Accuracy
 from evalkit.metrics.base import BATCH, MeanMetric, Metric
 from evalkit.metrics.bleu import Bleu
@@ -19,7 +18,6 @@ from evalkit.metrics.exact_match import ExactMatch
 from evalkit.postprocess import Pipeline
 from evalkit.postprocess.label import Label
 from evalkit.postprocess.text import Strip
-from evalkit.preflight import check_metrics
 from evalkit.prompts import Prompt
 from evalkit.reading import generate
 from evalkit.records import Aggregate, Failure, Generation, Outcome, Response, Sample
@@ -282,58 +280,3 @@ class PairOfFlags(MeanMetric):
 def test_only_a_share_gets_the_interval_of_a_share() -> None:
     found = only(score(task(["yes"] * 3, PairOfFlags()), answers("yes", "no", "no"), FAST))
     assert (found.value, found.low, found.high, found.interval) == (7.0, 7.0, 7.0, "bootstrap-percentile")
-
-
-def test_preflight_passes_metrics_that_can_score() -> None:
-    check_metrics(task(["yes", "no"], Accuracy(), ExactMatch(), Bleu(), AnyTrial()))
-    check_metrics(task([], Accuracy()))
-
-
-def test_preflight_asks_for_a_target() -> None:
-    with pytest.raises(MetricError) as caught:
-        check_metrics(task([None, None]))
-    assert str(caught.value) == (
-        "metric accuracy: sample 0 has no target; "
-        "set dataset.target=<column> or choose metrics that need none"
-    )
-
-
-class NeedsPackage(AnyTrial):
-    def bind(self, samples: Sequence[Sample]) -> NeedsPackage:
-        raise ModuleNotFoundError("No module named 'comet'")
-
-
-class WrongShape(AnyTrial):
-    def finish(self, sums: FloatArray) -> FloatArray:
-        return np.zeros((len(sums), 2))
-
-
-@pytest.mark.parametrize(
-    ("metric", "message"),
-    [
-        (NeedsPackage(), "metric needspackage: a package is missing (No module named 'comet'); install it"),
-        (
-            WrongShape(),
-            "metric wrongshape: for one sample it gave 1 rows of statistics and values of shape (1, 2)",
-        ),
-    ],
-    ids=["package", "shape"],
-)
-def test_preflight_names_the_metric_at_fault(metric: Metric, message: str) -> None:
-    with pytest.raises(MetricError) as caught:
-        check_metrics(task(["yes"], metric))
-    assert str(caught.value).startswith(message)
-
-
-def test_preflight_refuses_two_metrics_of_one_name() -> None:
-    """A report holds one value a name: the second would silently take the place of the first."""
-    asked = task(["yes"])
-    twice = Task(
-        asked.name,
-        asked.dataset,
-        asked.prompt,
-        asked.postprocess,
-        {"strict": ExactMatch(), "lenient": ExactMatch(normalize="squad")},
-    )
-    with pytest.raises(MetricError, match="metrics strict and lenient both give exact_match"):
-        check_metrics(twice)
