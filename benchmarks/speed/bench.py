@@ -80,12 +80,13 @@ def overlap() -> Part:
     return Part("BLEU and chrF", [goal], notes=[f"```\n{done.stdout.strip()}\n```"])
 
 
-def page(parts: list[Part], options: argparse.Namespace, before: float) -> str:
-    """Return the whole result as Markdown."""
+def page(parts: list[Part], chosen: list[Script], options: argparse.Namespace, before: float) -> str:
+    """Return the whole result of the parts that were chosen as Markdown."""
+    fewer = [f"{one.name} {one.rounds}" for one in chosen if (one.rounds or options.rounds) < options.rounds]
     facts = [
         *machine.facts(),
         f"size: {options.size}; {options.rounds} rounds in turn, in alternating order; medians and ranges",
-        "fewer rounds: " + ", ".join(f"{one.name} {one.rounds}" for one in SCRIPTS if one.rounds is not None),
+        *([f"fewer rounds: {', '.join(fewer)}"] if fewer else []),
         f"load of the machine when it began: {before:.1f}",
         *([options.note] if options.note else []),
     ]
@@ -109,19 +110,23 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run the parts and print the result; a part that fails ends all."""
-    options = parser().parse_args()
-    wanted = options.only.split(",") if options.only else [*(one.name for one in SCRIPTS), OVERLAP.stem]
+    asked = parser()
+    options = asked.parse_args()
+    known = [*(one.name for one in SCRIPTS), OVERLAP.stem]
+    wanted = options.only.split(",") if options.only else known
+    if unknown := sorted(set(wanted) - set(known)):
+        asked.error(f"no part {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = [one for one in SCRIPTS if one.name in wanted]
     before, parts = machine.load(), []
     folder = RESULTS if options.save else None
     if folder is not None:
         folder.mkdir(exist_ok=True)
-    for script in SCRIPTS:
-        if script.name in wanted:
-            print(f"{script.name} …", file=sys.stderr, flush=True)
-            parts.append(run(script, options.size, options.rounds, folder))
-    if OVERLAP.stem in wanted and OVERLAP.exists():
+    for script in chosen:
+        print(f"{script.name} …", file=sys.stderr, flush=True)
+        parts.append(run(script, options.size, options.rounds, folder))
+    if OVERLAP.stem in wanted:
         parts.append(overlap())
-    text = page(parts, options, before)
+    text = page(parts, chosen, options, before)
     print(text)
     if folder is not None:
         path = folder / f"{datetime.now(UTC):%Y-%m-%d}-{machine.short_name()}.md"

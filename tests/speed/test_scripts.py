@@ -69,10 +69,11 @@ def test_a_part_runs_by_itself_and_prints_its_table(part: str) -> None:
 
 
 def test_the_whole_names_the_machine_and_puts_all_goals_into_one_table() -> None:
-    words = ("--tiny", "--rounds", "1", "--only", "capacity,rouge", "--note", "beside the tests")
+    words = ("--tiny", "--rounds", "2", "--only", "capacity,rouge,memory", "--note", "beside the tests")
     text = printed(str(SPEED / "bench.py"), *words)
     assert re.search(r"^- CPython \d.*evalkit \d", text, flags=re.MULTILINE)
     assert "- beside the tests\n" in text
+    assert "- fewer rounds: memory 1\n" in text
     assert "| values that differ from rouge-score's | 0 | 0 of 150 | yes |" in text
     assert text.index("| values that differ") < text.index("## Capacity of the server")
 
@@ -83,3 +84,12 @@ def test_every_part_is_in_the_whole_and_on_the_page() -> None:
     parts = {name for name, text in texts.items() if re.search(r"^    report\(", text, flags=re.MULTILINE)}
     assert {name for name in parts if f'"{name}"' in texts["bench"]} == parts - {"streaming"}
     assert [name for name in parts if f"`{name}.py`" not in page] == []
+
+
+def test_a_part_that_there_is_not_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, str(SPEED / "bench.py"), "--only", "warmth,startup"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no part warmth; there are capacity, request_cost" in done.stderr
