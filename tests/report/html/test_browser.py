@@ -349,11 +349,16 @@ def test_phone_shows_one_sample_at_a_time_and_nothing_is_wider_than_the_screen(
     expect(tab.locator("#detail")).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [1280, 1024])
-def test_comparison_fits_into_a_window_with_names_of_metrics_whole(
-    width: int, tmp_path: Path, watched: Watched
+PAPER = 688
+"""Pixels of A4 between margins of 14 mm, at 96 an inch."""
+
+
+@pytest.mark.parametrize(("width", "media"), [(1280, "screen"), (1024, "screen"), (PAPER, "print")])
+def test_comparison_fits_its_place_with_names_of_metrics_whole(
+    width: int, media: Any, tmp_path: Path, watched: Watched
 ) -> None:
     """Long names go on in the next line; whoever copies one copies the name."""
+    watched.tab.emulate_media(media=media)
     names = ["numeric_match", "time_to_first_token_p50", "harmful_request_refusal_rate"]
     cells = {"baseline": "57.4", "candidate": "35.8", "difference": "-21.6", "interval": "[-26.4, -16.9]"}
     cells |= {"p": "< 0.001", "adjusted p": "< 0.001", "n": "12345"}
