@@ -131,6 +131,44 @@ def test_calls_for_a_cached_answer(evalkit: Commands, asked: Sequence[str]) -> N
     assert (many - few) / 300 < MOST_CALLS
 
 
+def kinds_of_calls(work: Callable[[], Any]) -> tuple[Counter[str], Counter[str]]:
+    """Count calls in this thread by what they are for: while its event loop runs, and at other times."""
+    inside: Counter[str] = Counter()
+    outside: Counter[str] = Counter()
+
+    def seen(frame: FrameType, event: str, called: Any) -> None:
+        if event == "call":
+            kind = str(frame.f_globals.get("__name__", "")).partition(".")
+            name = f"evalkit.{kind[2].partition('.')[0]}" if kind[0] == "evalkit" else kind[0]
+        elif event == "c_call":
+            name = getattr(called, "__module__", None) or type(getattr(called, "__self__", None)).__module__
+        else:
+            return
+        (outside if asyncio._get_running_loop() is None else inside)[name] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return inside, outside
+
+
+def test_the_event_loop_neither_scores_nor_writes_nor_builds_models(
+    evalkit: Commands, asked: Sequence[str]
+) -> None:
+    """An answer costs it one JSON text written and one read: no metric, no SQL, no object of pydantic."""
+    words = [*asked, "metrics=[exact_match,rouge,bleu]"]
+    assert evalkit(*words, "dataset.limit=1").code == 0  # what is imported with the first request
+    inside, outside = kinds_of_calls(lambda: evalkit(*words, "dataset.limit=400"))
+    assert inside["evalkit.executors"] > 400
+    assert 0 < inside["orjson"] <= 2 * 400 + 10
+    assert inside["pydantic"] + inside["pydantic_core"] + inside["json"] < 100
+    assert [inside[name] for name in ("evalkit.metrics", "evalkit.scoring", "sqlite3")] == [0, 0, 0]
+    assert min(outside[name] for name in ("evalkit.metrics", "evalkit.scoring", "sqlite3")) > 0
+
+
 def test_what_lies_in_a_file_is_written_once_and_read_as_often_as_must_be(
     evalkit: Commands, asked: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
