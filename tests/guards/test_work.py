@@ -105,6 +105,16 @@ def test_a_thousand_answers_are_written_once_and_read_in_a_few_statements(
     assert len(statements) < 30
 
 
+def profiled(work: Callable[[], Any], seen: Callable[[FrameType, str, Any], None]) -> None:
+    """Do the work; `seen` is told of every call in this thread."""
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+
+
 def calls(work: Callable[[], Any]) -> int:
     """Return how many Python functions were called, in this thread."""
     count = 0
@@ -113,12 +123,7 @@ def calls(work: Callable[[], Any]) -> int:
         nonlocal count
         count += event == "call"
 
-    before = sys.getprofile()
-    sys.setprofile(seen)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
+    profiled(work, seen)
     return count
 
 
@@ -146,12 +151,7 @@ def kinds_of_calls(work: Callable[[], Any]) -> tuple[Counter[str], Counter[str]]
             return
         (outside if asyncio._get_running_loop() is None else inside)[name] += 1
 
-    before = sys.getprofile()
-    sys.setprofile(seen)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
+    profiled(work, seen)
     return inside, outside
 
 
